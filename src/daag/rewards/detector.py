@@ -1,0 +1,28 @@
+"""The reward detector, as the rest of daag sees it.  Source: docs/paper.md (a CLIP-like VLM and a threshold)."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+
+class RewardDetector(Protocol):
+    """Says how well a frame shows what a description says."""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the weights and the calibration."""
+
+    def embed_frames(self, frames: UInt8[np.ndarray, "N H W 3"]) -> Float32[np.ndarray, "N D"]:
+        """Unit vectors of RGB frames."""
+
+    def embed_texts(self, descriptions: Sequence[str]) -> Float32[np.ndarray, "M D"]:
+        """Unit vectors of descriptions."""
+
+    def success_threshold(self, description: str) -> float:
+        """The cosine similarity in [-1, 1] at or above which a frame counts as showing `description`.
+
+        Raises:
+            RewardDetectorError: the detector is not calibrated for this family of descriptions.
+        """

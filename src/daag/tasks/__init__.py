@@ -1,0 +1,30 @@
+"""Tasks: what can be asked, said and changed in a world."""
+
+from daag.tasks.edits import EditPlan, ObjectEdit, Operation
+from daag.tasks.held_out import caption_is_held_out, is_held_out
+from daag.tasks.objects import CARRYING_KINDS, KINDS, Look, all_looks
+from daag.tasks.palette import COLOURS, sample_shade
+from daag.tasks.relations import RELATIONS, Fact, Relation, possible_facts
+from daag.tasks.task import Subgoal, Task
+from daag.tasks.word_swap import word_swaps
+
+__all__ = [
+    "CARRYING_KINDS",
+    "COLOURS",
+    "KINDS",
+    "RELATIONS",
+    "EditPlan",
+    "Fact",
+    "Look",
+    "ObjectEdit",
+    "Operation",
+    "Relation",
+    "Subgoal",
+    "Task",
+    "all_looks",
+    "caption_is_held_out",
+    "is_held_out",
+    "possible_facts",
+    "sample_shade",
+    "word_swaps",
+]

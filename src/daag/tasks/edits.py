@@ -1,0 +1,71 @@
+"""What the planner may ask of the video editor: which objects change their look, and into what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from daag.errors import EditError
+
+Operation = Literal["modify", "replace", "exchange"]
+
+
+@dataclass(frozen=True)
+class ObjectEdit:
+    """The new look of one object."""
+
+    operation: Operation
+    """`modify`: the colour, material or pattern changes. `replace`: the kind changes, to one of similar geometry.
+    `exchange`: another object of the scene had the new look, and gives it up in the same plan."""
+
+    source: str
+    """The object's name in the scene, "green cube"."""
+
+    target: str
+    """The name that fits it after the edit, "red cube"."""
+
+
+@dataclass(frozen=True)
+class EditPlan:
+    """Edits to be made together; they are simultaneous, so two objects can trade looks.
+
+    Raises:
+        EditError: no edits, an object edited twice, two objects given one look, or an edit that changes nothing.
+    """
+
+    edits: tuple[ObjectEdit, ...]
+
+    def __post_init__(self) -> None:
+        sources = [edit.source for edit in self.edits]
+        targets = [edit.target for edit in self.edits]
+        if not self.edits:
+            raise EditError("an edit plan needs at least one edit, got none")
+        if len(set(sources)) < len(sources) or len(set(targets)) < len(targets):
+            raise EditError(f"each object may be edited once and each look given once, got: {self.sentence}")
+        if any(edit.source == edit.target for edit in self.edits):
+            raise EditError(f"an edit must change the look, got: {self.sentence}")
+
+    @property
+    def renaming(self) -> dict[str, str]:
+        """Each edited object's name before, and its name after."""
+        return {edit.source: edit.target for edit in self.edits}
+
+    @property
+    def sentence(self) -> str:
+        """The plan in words, "green cube -> red cube (modify)"."""
+        return ", ".join(f"{edit.source} -> {edit.target} ({edit.operation})" for edit in self.edits)
+
+    def check_against(self, objects: Sequence[str]) -> None:
+        """Check that the plan fits a scene.
+
+        Args:
+            objects: the names of the scene's objects.
+
+        Raises:
+            EditError: an edited object is not in the scene, or the scene would hold two objects of one name.
+        """
+        missing = [edit.source for edit in self.edits if edit.source not in objects]
+        if missing:
+            raise EditError(f"the scene has no {' and no '.join(missing)}; it has: {', '.join(objects)}")
+        after = [self.renaming.get(name, name) for name in objects]
+        if len(set(after)) < len(after):
+            raise EditError(f"after '{self.sentence}' the scene would hold two objects of one name: {', '.join(after)}")
