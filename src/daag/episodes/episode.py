@@ -113,7 +113,9 @@ class Episode:
         if len(index) != num_steps + 1:
             problems.append(f"{num_steps} actions need {num_steps + 1} observations, got {len(index)}")
         elif num_frames and (np.any(np.diff(index) <= 0) or index[0] < 0 or index[-1] >= num_frames):
-            problems.append(f"observation_index must increase within 0..{num_frames - 1}, got {index.tolist()}")
+            problems.append(
+                f"observation_index must increase within 0..{num_frames - 1}, got {index.tolist()}"
+            )
         if len(self.rewards) != num_steps:
             problems.append(f"{num_steps} actions need as many rewards, got {len(self.rewards)}")
         if not np.isfinite(self.actions).all() or not np.isfinite(self.rewards).all():
@@ -123,7 +125,9 @@ class Episode:
             if image is not None and image.shape[:3] != self.frames.shape[:3]:
                 problems.append(f"{name} must be (F, H, W, ...) like the frames, got {image.shape}")
         if self.world_state is not None and len(self.world_state.qpos) != num_frames:
-            problems.append(f"{num_frames} frames need as many rows of qpos, got {len(self.world_state.qpos)}")
+            problems.append(
+                f"{num_frames} frames need as many rows of qpos, got {len(self.world_state.qpos)}"
+            )
         if problems:
             raise EpisodeError(f"episode {self.id!r}: {'; '.join(problems)}")
 

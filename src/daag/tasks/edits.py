@@ -68,4 +68,6 @@ class EditPlan:
             raise EditError(f"the scene has no {' and no '.join(missing)}; it has: {', '.join(objects)}")
         after = [self.renaming.get(name, name) for name in objects]
         if len(set(after)) < len(after):
-            raise EditError(f"after '{self.sentence}' the scene would hold two objects of one name: {', '.join(after)}")
+            raise EditError(
+                f"after '{self.sentence}' the scene would hold two objects of one name: {', '.join(after)}"
+            )

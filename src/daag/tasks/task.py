@@ -14,7 +14,9 @@ class Task:
 
     def __post_init__(self) -> None:
         if not self.instruction.strip():
-            raise LanguageError("expected an instruction such as 'stack the red cube on the blue cube', got none")
+            raise LanguageError(
+                "expected an instruction such as 'stack the red cube on the blue cube', got none"
+            )
 
 
 @dataclass(frozen=True)
