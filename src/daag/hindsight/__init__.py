@@ -1,1 +1,1 @@
-""""""
+"""Hindsight experience augmentation: label, match, ask, edit, accept, store."""

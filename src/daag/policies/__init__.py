@@ -1,1 +1,1 @@
-""""""
+"""Policies, and how they learn."""

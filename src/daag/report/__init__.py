@@ -1,1 +1,1 @@
-""""""
+"""The pictures and pages that a run leaves behind."""

@@ -1,1 +1,1 @@
-""""""
+"""Reward detectors: whether a frame shows what a sentence says."""
