@@ -1,1 +1,7 @@
-"""Planners: what to do in which order, and which change of looks would turn one success into another."""
+"""The controller: what to achieve, whether two descriptions agree, and which repaint would make an episode count."""
+
+from daag.llm.cache import CachedPlanner
+from daag.llm.grammar import GrammarPlanner
+from daag.llm.planner import EditProposal, Planner
+
+__all__ = ["CachedPlanner", "EditProposal", "GrammarPlanner", "Planner"]

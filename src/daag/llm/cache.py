@@ -1,0 +1,162 @@
+"""Ask each question once, ever: a planner whose answers are kept on disk.  Source: our choice."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from daag.errors import DaagError, PlannerError
+from daag.llm.planner import EditProposal, Planner
+from daag.tasks import Subgoal
+
+FORMAT = "daag-planner-cache-1"
+
+Answer = TypeVar("Answer")
+
+
+class CachedPlanner:
+    """Wraps any planner and implements `Planner`; a question that was answered before is answered from disk.
+
+    Kept are the answers of `decompose`, `compare` and `propose_edit`, under the question and the planner's hash.
+    Errors are not kept. So that one question has one form, the objects of a scene, and the two descriptions of a
+    comparison, are put to the planner in sorted order.
+
+    The file is JSON Lines, one question with its answer per line, and only ever appended to. A process killed
+    while it writes leaves at most one broken line, whose question is asked again.
+
+    Args:
+        planner: who is asked.
+        path: the file; it and its directory are made with the first answer.
+
+    Raises:
+        PlannerError: the file cannot be read, or is not such a cache.
+    """
+
+    def __init__(self, planner: Planner, path: Path | str) -> None:
+        self.planner = planner
+        self.path = Path(path)
+        self.num_asked = 0
+        """Questions put to the planner, those included that it refused."""
+        self.num_cached = 0
+        """Questions answered from the cache."""
+        self._answers = _read(self.path)
+
+    @property
+    def hash(self) -> str:
+        """The wrapped planner's hash: the cache changes no answer."""
+        return self.planner.hash
+
+    def decompose(self, instruction: str) -> tuple[Subgoal, ...]:
+        """As the wrapped planner's.
+
+        Raises:
+            PlannerError: the planner raised it, or an answer could not be written to, or read from, the file.
+        """
+        question = {"method": "decompose", "instruction": instruction}
+        return self._ask(
+            question, lambda: self.planner.decompose(instruction), TypeAdapter(tuple[Subgoal, ...])
+        )
+
+    def compare(self, first: str, second: str) -> bool:
+        """As the wrapped planner's; raises as `decompose` does."""
+        first, second = sorted((first, second))
+        question = {"method": "compare", "first": first, "second": second}
+        return self._ask(question, lambda: self.planner.compare(first, second), TypeAdapter(bool))
+
+    def describe(self, objects: Sequence[str]) -> tuple[str, ...]:
+        """As the wrapped planner's, not kept."""
+        return self.planner.describe(objects)
+
+    def distractors(self, description: str) -> tuple[str, ...]:
+        """As the wrapped planner's, not kept."""
+        return self.planner.distractors(description)
+
+    def propose_edit(self, achieved: str, subgoal: Subgoal, objects: Sequence[str]) -> EditProposal:
+        """As the wrapped planner's; raises as `decompose` does."""
+        scene = sorted(objects)
+        question = {
+            "method": "propose_edit",
+            "achieved": achieved,
+            "subgoal": asdict(subgoal),
+            "objects": scene,
+        }
+        return self._ask(
+            question, lambda: self.planner.propose_edit(achieved, subgoal, scene), TypeAdapter(EditProposal)
+        )
+
+    def _ask(
+        self, question: Mapping[str, object], ask: Callable[[], Answer], answers: TypeAdapter[Answer]
+    ) -> Answer:
+        key = _key(self.hash, question)
+        if key in self._answers:
+            try:
+                answer = answers.validate_python(self._answers[key])
+            except (ValidationError, DaagError) as error:
+                raise PlannerError(
+                    f"the answer to {json.dumps(question)} in {self.path} is damaged ({error}); remove its line"
+                ) from error
+            self.num_cached += 1
+            return answer
+        self.num_asked += 1
+        answer = ask()
+        reply = answers.dump_python(answer, mode="json")
+        self._append({"format": FORMAT, "planner": self.hash, "question": question, "answer": reply})
+        self._answers[key] = reply
+        return answer
+
+    def _append(self, record: Mapping[str, object]) -> None:
+        line = json.dumps(record, ensure_ascii=False).encode() + b"\n"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a+b") as file:
+                size = file.seek(0, 2)
+                if size:
+                    file.seek(size - 1)
+                    # A killed process left a broken line: it stays, alone on its line. Cutting it off instead could
+                    # cut into what another process is writing.
+                    line = line if file.read(1) == b"\n" else b"\n" + line
+                file.write(line)
+        except OSError as error:
+            raise PlannerError(
+                f"cannot write to the planner cache {self.path}: {error}; what it holds already is kept. "
+                "Make room, or name another file"
+            ) from error
+
+
+def _key(planner_hash: str, question: object) -> str:
+    return json.dumps([planner_hash, question], sort_keys=True)
+
+
+def _read(path: Path) -> dict[str, object]:
+    """The answers of a cache file by key; none if there is no file yet."""
+    try:
+        lines = path.read_bytes().split(b"\n") if path.exists() else []
+    except OSError as error:
+        raise PlannerError(f"cannot read the planner cache {path}: {error}") from error
+    answers = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line or "null")
+        except ValueError:
+            record = None if _is_fragment(line) else line
+        if record is None:
+            continue
+        try:
+            if record["format"] != FORMAT:
+                raise ValueError(record["format"])
+            answers[_key(record["planner"], record["question"])] = record["answer"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise PlannerError(
+                f"{path} is not a planner cache: expected lines of {FORMAT!r}, and line {number} is "
+                f"{line[:60]!r}. It was not changed; name another file"
+            ) from error
+    return answers
+
+
+def _is_fragment(line: bytes) -> bool:
+    """Whether a line begins as ours do; one that does and is no JSON was cut off, as a kill leaves it."""
+    start = json.dumps({"format": FORMAT})[:-1].encode()
+    return line.startswith(start) or start.startswith(line)

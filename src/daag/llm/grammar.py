@@ -1,0 +1,102 @@
+"""The embedded planner: a grammar for the stacking world's language and rules for repainting. No network.
+
+It stands where a large language model stands in the paper, and is honest about being less: outside its language
+it raises, and says so.  Source: our choice.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from daag.errors import LanguageError, SceneError
+from daag.llm.planner import EditProposal
+from daag.llm.repainting import propose_repaint
+from daag.llm.sentences import read_fact, read_facts
+from daag.tasks import Look, Subgoal, possible_facts, word_swaps
+
+VERSION = 1
+"""Raised whenever an answer changes, so that cached answers and provenance tell versions apart."""
+
+
+@dataclass(frozen=True)
+class GrammarPlanner:
+    """Implements `Planner` for the stacking world, docs/llm.md says what it understands.
+
+    >>> GrammarPlanner().decompose("Please put the red block onto the blue one.")
+    Traceback (most recent call last):
+    daag.errors.LanguageError: ...
+    >>> GrammarPlanner().decompose("Please put the red block onto the blue box.")[0].description
+    'the red cube is on the blue cube'
+    """
+
+    exchange: bool = True
+    """Whether objects of a scene may trade looks. Off is an ablation: such proposals are then refused."""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256, in hexadecimal, of the planner's name, version and options; the same in every process."""
+        options = {"planner": "grammar", "version": VERSION, "exchange": self.exchange}
+        return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
+
+    def decompose(self, instruction: str) -> tuple[Subgoal, ...]:
+        """Split an instruction into stages: one for a pair, two for a tower of three, the bottom pair first.
+
+        Raises:
+            LanguageError: the instruction is empty, longer than 1000 characters, outside the language, or asks for
+                what cannot be, such as stacking on a sphere.
+        """
+        facts = read_facts(instruction)
+        for fact in facts:
+            if not fact.feasible:
+                round_one = fact.target if fact.target.kind == "sphere" else fact.subject
+                raise LanguageError(
+                    f"'{fact.instruction}' cannot be done: the {round_one} is round, and only cubes, cylinders and "
+                    f"prisms stack; 'put the {fact.subject} next to the {fact.target}' can"
+                )
+        return tuple(Subgoal(fact.description, fact.instruction) for fact in facts)
+
+    def compare(self, first: str, second: str) -> bool:
+        """Whether two descriptions or instructions, in any wording of the language, say the same.
+
+        Raises:
+            LanguageError: one of them is outside the language.
+        """
+        return read_facts(first) == read_facts(second)
+
+    def describe(self, objects: Sequence[str]) -> tuple[str, ...]:
+        """Every feasible description of two of the objects, in a fixed order that theirs does not change.
+
+        Raises:
+            LanguageError: a name is not a colour and a kind.
+            SceneError: two objects share a name.
+        """
+        if len(set(objects)) < len(objects):
+            raise SceneError(f"expected objects with different names, got: {', '.join(sorted(objects))}")
+        return tuple(fact.description for fact in possible_facts(Look.parse(name) for name in objects))
+
+    def distractors(self, description: str) -> tuple[str, ...]:
+        """Feasible descriptions with another colour, kind or relation, or with the two objects exchanged.
+
+        Raises:
+            LanguageError: the description is outside the language, or is a tower's.
+        """
+        return word_swaps(read_fact(description).description)
+
+    def propose_edit(self, achieved: str, subgoal: Subgoal, objects: Sequence[str]) -> EditProposal:
+        """Say which objects would have to change their look for an episode to show `subgoal`.
+
+        Args:
+            achieved: what the episode shows, "the green cube is on the blue cube".
+            subgoal: what it should show; its description counts.
+            objects: names of the objects in the episode's scene, in any order.
+
+        Returns:
+            A plan that fits the scene, or no plan; either way with a reason (`propose_repaint` has the rules).
+
+        Raises:
+            LanguageError: one of the descriptions is outside the language, or is a tower's.
+            SceneError: two objects share a name.
+        """
+        wanted = read_fact(subgoal.description)
+        return propose_repaint(read_fact(achieved), wanted, objects, exchange=self.exchange)

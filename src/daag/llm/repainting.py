@@ -1,0 +1,104 @@
+"""Decide which objects must change their look so that one fact looks like another.  Source: our choice.
+
+Actions stay as they are, so the relation must be the wanted one already, and only looks are free.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import permutations
+
+from daag.errors import SceneError
+from daag.llm.planner import EditProposal
+from daag.tasks import EditPlan, Fact, Look, ObjectEdit, Operation
+
+Renaming = dict[Look, Look]
+"""Each object that changes its look: before, and after."""
+
+
+def propose_repaint(
+    achieved: Fact, wanted: Fact, objects: Sequence[str], *, exchange: bool = True
+) -> EditProposal:
+    """Say how a scene's objects would have to be repainted for `achieved` to look like `wanted`.
+
+    The two objects of `achieved` take the wanted looks. Another object of the scene that has a wanted look gives
+    it up in the same plan and takes one that became free. Among the plans that do this, the one with the fewest
+    edits, then the fewest changes of kind, then the most direct swaps is chosen. The order of `objects` does not
+    matter.
+
+    Args:
+        achieved: what the episode shows.
+        wanted: what it should show.
+        objects: names of the scene's objects.
+        exchange: whether objects of the scene may trade looks; if not, plans that need it are refused.
+
+    Returns:
+        A plan that fits the scene, or None for a plan; either way with a reason.
+
+    Raises:
+        SceneError: two objects of the scene share a name.
+    """
+    if len(set(objects)) < len(objects):
+        raise SceneError(f"expected objects with different names, got: {', '.join(sorted(objects))}")
+    missing = [str(look) for look in (achieved.subject, achieved.target) if str(look) not in objects]
+    if missing:
+        return EditProposal(None, f"the scene has no {' and no '.join(missing)}")
+    if achieved == wanted:
+        return EditProposal(None, f"the episode already shows it: {wanted.description}")
+    if achieved.relation != wanted.relation:
+        return EditProposal(
+            None,
+            f"the relation is '{achieved.relation}', not '{wanted.relation}', and no repaint changes a relation",
+        )
+    if not wanted.feasible:
+        return EditProposal(None, f"'{wanted.description}' cannot be: only kinds with a flat top carry")
+    renamings = [renaming for renaming in _renamings(achieved, wanted, objects) if _keeps_geometry(renaming)]
+    if not renamings:
+        return EditProposal(
+            None, "a sphere and a kind with flat faces are too unlike to be repainted into one another"
+        )
+    plan = _plan(min(renamings, key=_cost))
+    if not exchange and any(edit.operation == "exchange" for edit in plan.edits):
+        return EditProposal(
+            None, f"objects would have to exchange looks, which is turned off: {plan.sentence}"
+        )
+    return EditProposal(plan, f"repainted, '{achieved.description}' looks like '{wanted.description}'")
+
+
+def _renamings(achieved: Fact, wanted: Fact, objects: Sequence[str]) -> Iterator[Renaming]:
+    """Every way to give the wanted looks to the achieved objects and freed looks to those displaced."""
+    sources = (achieved.subject, achieved.target)
+    targets = (wanted.subject, wanted.target)
+    freed = [look for look in sources if look not in targets]
+    displaced = [look for look in targets if look not in sources and str(look) in objects]
+    # "next to" is symmetric: either object may become either.
+    for assigned in (targets, targets[::-1]) if wanted.relation == "next to" else (targets,):
+        for handed in permutations(freed, len(displaced)):
+            pairs = (*zip(sources, assigned, strict=True), *zip(displaced, handed, strict=True))
+            yield {before: after for before, after in pairs if before != after}
+
+
+def _keeps_geometry(renaming: Renaming) -> bool:
+    """Cube, cylinder and prism are alike enough to become one another; a sphere stays a sphere."""
+    return all((before.kind == "sphere") == (after.kind == "sphere") for before, after in renaming.items())
+
+
+def _cost(renaming: Renaming) -> tuple[int, int, int, list[tuple[Look, Look]]]:
+    """What to keep low, most important first; the last entry makes the choice unique."""
+    kind_changes = sum(before.kind != after.kind for before, after in renaming.items())
+    swaps = sum(renaming.get(after) == before for before, after in renaming.items())
+    return len(renaming), kind_changes, -swaps, sorted(renaming.items())
+
+
+def _plan(renaming: Renaming) -> EditPlan:
+    """The renaming as edits: the pair's own first, as they were given."""
+    return EditPlan(
+        tuple(
+            ObjectEdit(_operation(before, after, renaming), str(before), str(after))
+            for before, after in renaming.items()
+        )
+    )
+
+
+def _operation(before: Look, after: Look, renaming: Renaming) -> Operation:
+    if after in renaming:  # another object of the scene has that look, and gives it up
+        return "exchange"
+    return "replace" if before.kind != after.kind else "modify"
