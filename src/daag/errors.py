@@ -21,9 +21,14 @@ class UnknownNameError(ConfigError):
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
+        self.what, self.name, self.known = what, name, tuple(names)
         close = get_close_matches(name, names, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         super().__init__(f"unknown {what} {name!r}.{hint} Known: {', '.join(names)}.")
+
+    def __reduce__(self) -> tuple[type["UnknownNameError"], tuple[str, str, tuple[str, ...]]]:
+        # Pickle would call the constructor with the message alone, and an error of a worker process would be lost.
+        return type(self), (self.what, self.name, self.known)
 
 
 class EpisodeError(DaagError, ValueError):

@@ -1,0 +1,101 @@
+"""The house plan of docs/architecture.md, kept: imports point one way, files are short and named after an idea."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "daag"
+
+WORLDS = {"tasks", "episodes"}
+MODELS = {"llm", "rewards", "diffusion"}
+LEARNING = {"hindsight", "policies"}
+BELOW_AGENT = WORLDS | MODELS | LEARNING
+BELOW_COMMANDS = BELOW_AGENT | {"agent", "envs", "report"}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "tasks": set(),
+    "episodes": {"tasks"},
+    "envs": WORLDS,
+    "report": WORLDS,
+    "llm": WORLDS,
+    "rewards": WORLDS,
+    "diffusion": WORLDS,
+    "hindsight": WORLDS | MODELS,
+    "policies": WORLDS | MODELS,
+    "agent": BELOW_AGENT,
+    "experiments": BELOW_COMMANDS,
+    "pretraining": BELOW_COMMANDS | {"experiments"},
+    "cli": BELOW_COMMANDS | {"experiments", "pretraining"},
+}
+"""Room to the rooms that it may import, besides itself and `errors`. The arrows of docs/architecture.md."""
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+WRITTEN = [
+    *MODULES,
+    *(file for room in ("tests", "examples", "benchmarks") for file in sorted((ROOT / room).rglob("*.py"))),
+]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def room_of(path: Path) -> str:
+    """ "tasks" for src/daag/tasks/edits.py, "agent" for src/daag/agent.py, "" for src/daag/__init__.py."""
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py") if first != "__init__.py" else ""
+
+
+def imported_rooms(source: str) -> set[str]:
+    """The rooms named by every import of a module, those inside functions and `if TYPE_CHECKING` included."""
+    modules = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            modules += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            modules += [f"{node.module}.{alias.name}" for alias in node.names]
+    parts = [module.split(".") for module in modules]
+    return {part[1] for part in parts if part[0] == "daag" and len(part) > 1} - {"__version__"}
+
+
+def test_imports_are_found_wherever_they_stand():
+    source = (
+        "import daag.llm.planner\nfrom daag import tasks\ndef f():\n    from daag.envs.camera import Camera\n"
+    )
+    assert imported_rooms(source) == {"llm", "tasks", "envs"}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room_of(path)], ids=name_of)
+def test_nothing_imports_upward(path):
+    room = room_of(path)
+    assert room in MAY_IMPORT, (
+        f"{room} has no place in the house plan: draw it in docs/architecture.md and here"
+    )
+    upward = imported_rooms(path.read_text()) - MAY_IMPORT[room] - {room, "errors"}
+    assert not upward, f"{room} must not import {', '.join(sorted(upward))}: see docs/architecture.md"
+
+
+def test_the_arrows_allow_no_circle():
+    order: list[str] = []
+    while len(order) < len(MAY_IMPORT):
+        ready = [room for room, below in MAY_IMPORT.items() if room not in order and below <= set(order)]
+        assert ready, f"circle among {sorted(set(MAY_IMPORT) - set(order))}"
+        order += ready
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=name_of)
+def test_every_file_is_named_after_an_idea_and_short(path):
+    assert path.stem not in {"utils", "util", "helpers", "helper", "common", "misc"}
+    assert len(path.read_text().splitlines()) <= 400, "more than 400 lines: is this still one idea?"
+
+
+def test_importing_daag_loads_no_learning_library():
+    heavy = ("torch", "transformers", "diffusers", "mujoco", "matplotlib")
+    code = f"import daag, sys; print([name for name in {heavy} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert loaded.strip() == "[]"
