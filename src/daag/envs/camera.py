@@ -31,6 +31,16 @@ class View:
     segmentation: Int16[np.ndarray, "H W"]
     """The id that `Surfaces.object_id` gives to the geom; 0 for everything else."""
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, View):
+            return NotImplemented
+        return all(np.array_equal(mine, theirs) for mine, theirs in zip(self._images(), other._images(), strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _images(self) -> tuple[np.ndarray, ...]:
+        return self.rgb, self.depth, self.normals, self.segmentation
+
 
 @dataclass(frozen=True)
 class CameraPose:
@@ -133,6 +143,13 @@ class RayCastCamera:
         lit = self._visible_from_light(model, data, points, light) if self.quality == "default" else None
         rgb = self._shade(geom, hit, points.astype(np.float32), normal32, lit, surfaces, light)
         return self._assemble(geom, hit, depth, normal32, rgb, surfaces)
+
+    def unproject(self, depth: Float16[np.ndarray, "H W"]) -> Float64[np.ndarray, "H W 3"]:
+        """World coordinates, in metres, of what each pixel shows; the camera's own position where depth is 0."""
+        to_ray = self.pose.rotation @ _pixel_to_ray(self.width, self.height, self.pose.fovy_degrees)
+        y, x = np.meshgrid(np.arange(self.height) + 0.5, np.arange(self.width) + 0.5, indexing="ij")
+        rays = np.stack([x, y, np.ones_like(x)], axis=-1) @ to_ray.T
+        return np.asarray(self._origin + rays * depth.astype(np.float64)[..., None])
 
     def _cast(
         self, model: mujoco.MjModel, data: mujoco.MjData

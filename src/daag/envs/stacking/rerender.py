@@ -1,0 +1,120 @@
+"""The oracle: draw a recorded episode again, with other looks. For simulators only; the upper limit of any editor."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import mujoco
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from daag.envs.camera import RayCastCamera
+from daag.envs.stacking.model import SceneModel, build_model
+from daag.envs.stacking.predicates import true_facts
+from daag.envs.stacking.scene import Scene
+from daag.episodes import Episode
+from daag.errors import EditError
+from daag.tasks import COLOURS, EditPlan, Fact, Look
+
+Albedos = Mapping[str, Sequence[float]]
+"""Object name after the edit to RGB in [0, 1]."""
+
+
+def rerender(
+    episode: Episode, frame_index: np.ndarray, plan: EditPlan | None, albedos: Albedos | None = None
+) -> UInt8[np.ndarray, "N H W 3"]:
+    """Draw some frames of an episode as they would have looked.
+
+    Args:
+        episode: with a `world_state`.
+        frame_index: which of its frames, int, shape (N,).
+        plan: which objects look different; None draws the episode as it was.
+        albedos: shades of the new looks; by default an exchanged look keeps its owner's shade, and a new one takes
+            the middle of its colour word's range.
+
+    Raises:
+        EditError: the episode has no world state, or the plan does not fit its scene.
+    """
+    scene_model, qpos = _edited(episode, frame_index, plan, albedos or {})
+    return _draw(scene_model, qpos, episode.frames.shape[1:3])
+
+
+def facts_at(episode: Episode, frame: int, plan: EditPlan | None = None) -> frozenset[Fact]:
+    """What is true at one frame of an episode, after an edit if there is one. For measuring only.
+
+    Raises:
+        EditError: the episode has no world state, or the plan does not fit its scene.
+    """
+    scene_model, qpos = _edited(episode, np.array([frame]), plan, {})
+    return true_facts(scene_model, qpos[0])
+
+
+def fit_albedos(
+    episode: Episode, frame: int, plan: EditPlan, edited_frame: UInt8[np.ndarray, "H W 3"]
+) -> dict[str, Float32[np.ndarray, "3"]]:
+    """The shades with which the oracle comes nearest to an edited frame.
+
+    Pixels are linear in an object's albedo, so its shade is a least-squares fit over the object's pixels.
+
+    Args:
+        episode: with a `world_state`.
+        frame: the edit's anchor frame.
+        plan: the edit.
+        edited_frame: that frame as the editor painted it.
+
+    Returns:
+        For each new name whose object is visible, RGB in [0, 1].
+    """
+    index = np.array([frame])
+    names = [edit.target for edit in plan.edits]
+    dark, bright = (
+        rerender(episode, index, plan, dict.fromkeys(names, (level,) * 3))[0].astype(np.float32)
+        for level in (0.0, 1.0)
+    )
+    fitted = {}
+    for edit in plan.edits:
+        object_id = episode.objects.index(edit.source) + 1
+        assert episode.segmentation is not None
+        inside = (episode.segmentation[frame] == object_id) & ((bright - dark).min(axis=-1) > 8)
+        if not inside.any():
+            continue
+        gain = (bright - dark)[inside]
+        wanted = edited_frame.astype(np.float32)[inside] - dark[inside]
+        fitted[edit.target] = np.clip((gain * wanted).sum(0) / (gain * gain).sum(0), 0.0, 1.0).astype(np.float32)
+    return fitted
+
+
+def _edited(
+    episode: Episode, frame_index: np.ndarray, plan: EditPlan | None, albedos: Albedos
+) -> tuple[SceneModel, np.ndarray]:
+    if episode.world_state is None:
+        raise EditError(f"episode {episode.id!r} has no world state; only a simulator's episodes can be drawn again")
+    scene = Scene.from_json(episode.world_state.scene)
+    if plan is not None:
+        plan.check_against(scene.names)
+        scene = _change_looks(scene, plan, albedos)
+    return build_model(scene), episode.world_state.qpos[frame_index]
+
+
+def _change_looks(scene: Scene, plan: EditPlan, albedos: Albedos) -> Scene:
+    owners = {str(item.look): item.albedo for item in scene.objects}
+    objects = []
+    for item in scene.objects:
+        name = plan.renaming.get(str(item.look))
+        if name is not None:
+            look = Look.parse(name)
+            shade = albedos.get(name, owners.get(name, tuple(COLOURS[look.colour].middle)))
+            item = item.with_look(look, shade)
+        objects.append(item)
+    return replace(scene, objects=tuple(objects))
+
+
+def _draw(scene_model: SceneModel, qpos: np.ndarray, shape: tuple[int, int]) -> UInt8[np.ndarray, "N H W 3"]:
+    height, width = shape
+    camera = RayCastCamera(scene_model.scene.camera, width, height)
+    data = mujoco.MjData(scene_model.model)
+    frames = []
+    for row in qpos:
+        data.qpos[:] = row
+        mujoco.mj_kinematics(scene_model.model, data)
+        frames.append(camera.render(scene_model.model, data, scene_model.surfaces, scene_model.scene.light).rgb)
+    return np.stack(frames)
