@@ -1,0 +1,72 @@
+"""Where episodes are stored, seen from outside: what is at a path, and what to try when the storage fails."""
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lance
+
+from daag.errors import LifelongBufferError
+
+
+def what_is_at(path: str | Path) -> str:
+    """What a path or URI leads to: "nothing", "a Lance dataset", "a file" or "a directory of other files".
+
+    Raises:
+        LifelongBufferError: it may not be looked into.
+    """
+    if "://" in str(path):
+        try:
+            lance.dataset(str(path))
+        except (OSError, ValueError) as error:
+            if "not found" in str(error).lower():
+                return "nothing"
+        return "a Lance dataset"
+    place = Path(path)
+    try:
+        if not place.exists():
+            return "nothing"
+        if not place.is_dir():
+            return "a file"
+        entries = {entry.name for entry in place.iterdir()}
+        if any((place / "_versions").glob("*.manifest")):
+            return "a Lance dataset"
+    except OSError as error:
+        raise LifelongBufferError(
+            f"could not look into {path}: {error}; {_remedy(str(error), False)}"
+        ) from error
+    # A process killed while creating a store leaves these behind, with nothing acknowledged in them.
+    return "nothing" if entries <= {"_versions", "_transactions", "data"} else "a directory of other files"
+
+
+@contextmanager
+def named_errors(doing: str, damaged: bool = False) -> Iterator[None]:
+    """Turn whatever Lance raises into a `LifelongBufferError`.
+
+    Args:
+        doing: what was being done, "append 3 episodes to runs/demo/lifelong".
+        damaged: whether damage is the likeliest cause where the message names no other.
+    """
+    try:
+        yield
+    except BaseException as error:
+        # Lance's Rust panics on some damaged files; the panic is no `Exception`, and has no importable class.
+        panicked = type(error).__name__ == "PanicException"
+        if not panicked and not isinstance(error, OSError | ValueError | RuntimeError):
+            raise
+        raise LifelongBufferError(f"could not {doing}: {_remedy(str(error), damaged)} ({error})") from error
+
+
+def _remedy(message: str, damaged: bool) -> str:
+    """What to try, by the system's error number in a message of Lance ("os error 28") or Python ("[Errno 28]")."""
+    found = re.search(r"os error (\d+)|\[Errno (\d+)\]", message)
+    number = int(found.group(1) or found.group(2)) if found else 0
+    if number in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        return "the disk is full or a size limit is reached; free some room and try again"
+    if number in (errno.EPERM, errno.EACCES, errno.EROFS):
+        return "no permission; check who owns the directory and whether it may be written"
+    if damaged:
+        return "its files are truncated or damaged; daag.episodes.salvage copies what can still be read"
+    return "the storage failed; check it and try again"

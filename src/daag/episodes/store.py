@@ -1,0 +1,355 @@
+"""Episodes on disk: one Lance dataset, one row per episode, append-only.  Source: our choice (docs/episodes.md)."""
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import lance
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float32
+
+from daag.episodes.codec import SCHEMA_VERSION, Row, decode, encode, same_content, schema
+from daag.episodes.episode import Episode
+from daag.episodes.storage import named_errors, what_is_at
+from daag.errors import ConfigError, DaagWarning, LifelongBufferError
+
+FORMAT = "daag episodes"
+"""What a Lance dataset's metadata calls itself if it is a store of ours."""
+
+COMMITS_BETWEEN_COMPACTIONS = 64
+"""Each commit adds a file, and each commit lists all files: uncompacted, disk use grows with their square."""
+
+ROWS_PER_FRAGMENT = 1024
+"""Files with fewer rows are merged; fuller ones are left alone, so that compacting costs the same at any size."""
+
+RETAINED_VERSIONS = 16
+"""How many versions stay readable after compacting: for readers at work, and for `salvage`."""
+
+ROWS_PER_READ = 32
+"""How many episodes are in memory at once while iterating."""
+
+
+class _Stored(NamedTuple):
+    offset: int
+    checksum: str
+
+
+class EpisodeStore:
+    """Episodes in the order in which they were appended, each kept with the vector that it is retrieved by.
+
+    When `append` returns, its episodes survive the death of the process (`kill -9`), and a reader never sees half an
+    episode. Lance does not fsync, so that a power cut may lose what the system had not yet written: call `sync` where
+    that matters. Several processes may read and append at once, as long as they append different ids. Do not use a
+    store in a forked process (torch's `DataLoader` among them): Lance's threads do not survive the fork; use spawn.
+
+    Make one with `create`, `open`, `open_or_create` or `in_memory`.
+    """
+
+    def __init__(self, dataset: lance.LanceDataset) -> None:
+        self._dataset = dataset
+        self._index: dict[str, _Stored] = {}
+        self._num_rows = 0
+        self._refresh()
+        small = [f for f in self._dataset.get_fragments() if f.count_rows() < ROWS_PER_FRAGMENT]
+        self._commits_since_compaction = len(small)
+
+    @classmethod
+    def create(cls, path: str | Path, vector_size: int | None) -> "EpisodeStore":
+        """Make an empty store.
+
+        Args:
+            path: a directory that does not exist yet or is empty, or an object store's URI ("s3://...").
+            vector_size: length of the vectors, or None for a store without any.
+
+        Raises:
+            ConfigError: `vector_size` is not positive.
+            LifelongBufferError: something is there already, or may not be written.
+        """
+        if vector_size is not None and vector_size < 1:
+            raise ConfigError(f"vector_size must be at least 1, or None for no vectors, got {vector_size}")
+        found = what_is_at(path)
+        if found != "nothing":
+            remedy = "open it with EpisodeStore.open" if found == "a Lance dataset" else "choose another path"
+            raise LifelongBufferError(f"expected nothing at {path}, found {found}; {remedy}")
+        metadata = {"format": FORMAT, "schema_version": str(SCHEMA_VERSION)}
+        table = schema(vector_size).with_metadata(metadata).empty_table()
+        with named_errors(f"create an episode store at {path}"):
+            return cls(lance.write_dataset(table, str(path), mode="create", data_storage_version="2.1"))
+
+    @classmethod
+    def open(cls, path: str | Path, vector_size: int | None = None) -> "EpisodeStore":
+        """Open a store that `create` made.
+
+        Args:
+            path: where it is.
+            vector_size: what its vectors' length must be; None accepts any.
+
+        Raises:
+            LifelongBufferError: nothing is there, or no store, a damaged one, one of a newer daag, or one whose
+                vectors have another length.
+        """
+        found = what_is_at(path)
+        if found == "nothing":
+            raise LifelongBufferError(
+                f"expected an episode store at {path}, found nothing; use EpisodeStore.create"
+            )
+        if found != "a Lance dataset":
+            raise LifelongBufferError(
+                f"expected an episode store at {path}, found {found}; is the path right?"
+            )
+        with named_errors(f"open the episode store at {path}", damaged=True):
+            dataset = lance.dataset(str(path))
+        _check_schema(dataset.schema, str(path), vector_size)
+        return cls(dataset)
+
+    @classmethod
+    def open_or_create(cls, path: str | Path, vector_size: int | None) -> "EpisodeStore":
+        """Open the store at `path`, or make it where nothing is. Raises what `open` and `create` raise."""
+        make = cls.create if what_is_at(path) == "nothing" else cls.open
+        return make(path, vector_size)
+
+    @classmethod
+    def in_memory(cls, vector_size: int | None) -> "EpisodeStore":
+        """A store that is gone with the object, for tests and for trying things out."""
+        metadata = {"format": FORMAT, "schema_version": str(SCHEMA_VERSION)}
+        table = schema(vector_size).with_metadata(metadata).empty_table()
+        return cls(lance.write_dataset(table, "memory://", mode="create", data_storage_version="2.1"))
+
+    @property
+    def path(self) -> str:
+        """Where the store is: a path or a URI."""
+        return str(self._dataset.uri)
+
+    @property
+    def vector_size(self) -> int | None:
+        """The length of the vectors, or None if this store has none."""
+        return _vector_size(self._dataset.schema)
+
+    def append(
+        self,
+        episodes: Sequence[Episode],
+        vectors: Sequence[Float32[np.ndarray, "D"] | None] | None = None,
+    ) -> None:
+        """Add episodes in one transaction: all of them are stored, or none.
+
+        An episode that is stored already, with the same content, is passed over: a run that is resumed may append
+        again what it appended before it was killed. Vectors do not count as content; the first ones stay.
+
+        Args:
+            episodes: with ids of their own.
+            vectors: one per episode, finite and not zero, or None for an episode never to be retrieved by vector.
+
+        Raises:
+            LifelongBufferError: an id that is stored with other content, a vector of the wrong length, a full disk,
+                a missing permission. Nothing of this call is stored then; nothing stored before is touched.
+        """
+        if vectors is None:
+            vectors = [None] * len(episodes)
+        if len(vectors) != len(episodes):
+            raise LifelongBufferError(f"{len(episodes)} episodes need as many vectors, got {len(vectors)}")
+        self._refresh()
+        new: dict[str, Row] = {}
+        for episode, vector in zip(episodes, vectors, strict=True):
+            row = encode(episode, vector)
+            if episode.id in self._index or episode.id in new:
+                self._check_same(episode, row, new.get(episode.id))
+            else:
+                self._check_vector(episode.id, vector)
+                new[episode.id] = row
+        if not new:
+            return
+        table = pa.Table.from_pylist(list(new.values()), schema=self._dataset.schema)
+        with named_errors(f"append {len(new)} episodes to {self.path}, which keeps its {len(self)}"):
+            self._dataset = lance.write_dataset(table, self._dataset, mode="append")
+        self._refresh()
+        self._commits_since_compaction += 1
+        if self._commits_since_compaction >= COMMITS_BETWEEN_COMPACTIONS:
+            self._compact_or_warn()
+
+    def get(self, ids: Iterable[str]) -> list[Episode]:
+        """Read episodes by id, in the order asked for.
+
+        Raises:
+            LifelongBufferError: an id is not stored, or its episode is damaged; the message names it.
+        """
+        wanted = list(ids)
+        if any(id not in self._index for id in wanted):
+            self._refresh()
+        missing = [id for id in wanted if id not in self._index]
+        if missing:
+            raise LifelongBufferError(
+                f"{self.path} holds {len(self)} episodes, but not {', '.join(missing[:5])}"
+            )
+        return [decode(row) for row in self._read_rows(wanted)]
+
+    def ids(self, where: str | None = None) -> list[str]:
+        """The ids of all episodes, or of those that a filter lets through, in the order of appending.
+
+        Args:
+            where: SQL over the typed columns, "origin = 'real' AND num_steps < 5" or
+                "array_has(achieved, 'the red cube is on the blue cube')".
+
+        Raises:
+            LifelongBufferError: the filter cannot be understood.
+        """
+        self._refresh()
+        if where is None:
+            return list(self._index)
+        found = self._scan(["id"], where)["id"].to_pylist()
+        return list(dict.fromkeys(found))
+
+    def vectors(self, where: str | None = None) -> tuple[list[str], Float32[np.ndarray, "N D"]]:
+        """The vectors of all episodes that have one and that a filter lets through, with their ids.
+
+        Raises:
+            LifelongBufferError: this store has no vectors, or the filter cannot be understood.
+        """
+        if self.vector_size is None:
+            raise LifelongBufferError(
+                f"{self.path} was created without vectors; nothing can be retrieved by one"
+            )
+        self._refresh()
+        table = self._scan(["id", "vector"], where)
+        table = table.filter(table["vector"].is_valid())
+        flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        return table["id"].to_pylist(), flat.astype(np.float32).reshape(-1, self.vector_size)
+
+    def compact(self) -> None:
+        """Merge small files and drop old versions. `append` does it every so often.
+
+        Raises:
+            LifelongBufferError: no room, or no permission; the store stays as it was.
+        """
+        with named_errors(f"compact {self.path}, which stays as it was"):
+            self._dataset.optimize.compact_files(target_rows_per_fragment=ROWS_PER_FRAGMENT)
+            self._dataset.cleanup_old_versions(retain_versions=RETAINED_VERSIONS)
+        self._commits_since_compaction = 0
+
+    def sync(self) -> None:
+        """Wait until everything appended is on the disk itself, so that it survives a power cut too.
+
+        This flushes the whole machine's pending writes; once per task is a good measure.
+        """
+        os.sync()
+
+    def __len__(self) -> int:
+        """The number of episodes, those included that others appended up to the last call."""
+        return len(self._index)
+
+    def __contains__(self, id: object) -> bool:
+        """Whether an episode of this id is stored."""
+        return id in self._index
+
+    def __iter__(self) -> Iterator[Episode]:
+        """Read all episodes in the order of appending, a few at a time."""
+        ids = list(self._index)
+        for start in range(0, len(ids), ROWS_PER_READ):
+            for row in self._read_rows(ids[start : start + ROWS_PER_READ]):
+                yield decode(row)
+
+    def __repr__(self) -> str:
+        return f"EpisodeStore({self.path!r}, episodes={len(self)}, vector_size={self.vector_size})"
+
+    def _refresh(self) -> None:
+        """Take note of what was appended since, by this process or by others."""
+        with named_errors(f"read the episode store at {self.path}", damaged=True):
+            self._dataset.checkout_latest()
+            if self._dataset.count_rows() == self._num_rows:
+                return
+            new = self._dataset.to_table(columns=["id", "checksum"], offset=self._num_rows)
+        # Rows are never deleted and compacting keeps their order, so that a row's offset holds for ever.
+        for id, digest in zip(new["id"].to_pylist(), new["checksum"].to_pylist(), strict=True):
+            self._index.setdefault(id, _Stored(self._num_rows, digest))
+            self._num_rows += 1
+
+    def _read_rows(self, ids: Sequence[str]) -> list[Row]:
+        try:
+            with named_errors(f"read {len(ids)} episodes from {self.path}", damaged=True):
+                # Another process may have compacted, and so removed the files of the version that was open.
+                self._dataset.checkout_latest()
+                table = self._dataset.take([self._index[id].offset for id in ids])
+                rows: list[Row] = table.to_pylist()
+        except LifelongBufferError as error:
+            if len(ids) == 1:
+                raise LifelongBufferError(f"episode {ids[0]!r} is damaged on disk: {error}") from error
+            return [row for id in ids for row in self._read_rows([id])]
+        for id, row in zip(ids, rows, strict=True):
+            if row["id"] != id:
+                raise LifelongBufferError(
+                    f"episode {id!r} is damaged on disk: found {row['id']!r} in its place"
+                )
+        return rows
+
+    def _scan(self, columns: list[str], where: str | None) -> pa.Table:
+        try:
+            return self._dataset.to_table(columns=columns, filter=where)
+        except (OSError, ValueError, RuntimeError) as error:
+            names = [field.name for field in self._dataset.schema if not pa.types.is_large_binary(field.type)]
+            raise LifelongBufferError(
+                f"could not select episodes where {where!r}; expected SQL over the columns {', '.join(names)}: {error}"
+            ) from error
+
+    def _check_same(self, episode: Episode, row: Row, pending: Row | None) -> None:
+        stored = self._index[episode.id].checksum if pending is None else pending["checksum"]
+        if row["checksum"] == stored:
+            return
+        # Another version of zstd may pack the same content into other bytes.
+        other = self.get([episode.id])[0] if pending is None else decode(pending)
+        if not same_content(episode, other):
+            raise LifelongBufferError(
+                f"episode {episode.id!r} is stored in {self.path} with other content, and nothing is ever "
+                "overwritten; give the new one another id, or another directory"
+            )
+
+    def _check_vector(self, id: str, vector: np.ndarray | None) -> None:
+        if vector is None:
+            return
+        if self.vector_size is None:
+            raise LifelongBufferError(
+                f"episode {id!r} came with a vector, but {self.path} was created without"
+            )
+        if vector.shape != (self.vector_size,):
+            raise LifelongBufferError(
+                f"episode {id!r}: expected a vector of length {self.vector_size}, as {self.path} was created, "
+                f"got shape {vector.shape}; is this the text tower that the store was made with?"
+            )
+        if not np.isfinite(vector).all() or not vector.any():
+            raise LifelongBufferError(
+                f"episode {id!r}: expected a finite vector other than zero; pass None for none"
+            )
+
+    def _compact_or_warn(self) -> None:
+        # What was appended is stored; failing to tidy up must not look like failing to append.
+        self._commits_since_compaction = 0
+        try:
+            self.compact()
+        except LifelongBufferError as error:
+            warnings.warn(f"{error} (will be tried again)", DaagWarning, stacklevel=3)
+
+
+def _check_schema(found: pa.Schema, path: str, vector_size: int | None) -> None:
+    metadata = {key.decode(): value.decode() for key, value in (found.metadata or {}).items()}
+    if metadata.get("format") != FORMAT or not metadata.get("schema_version", "").isdigit():
+        raise LifelongBufferError(
+            f"expected an episode store at {path}, found a Lance dataset of something else, "
+            f"with columns {', '.join(found.names[:8])}; is the path right?"
+        )
+    version = int(metadata["schema_version"])
+    if version > SCHEMA_VERSION:
+        raise LifelongBufferError(
+            f"{path} was written by a newer daag: expected schema version {SCHEMA_VERSION} or older, got {version}; "
+            "upgrade daag to read it"
+        )
+    size = _vector_size(found)
+    if vector_size is not None and size != vector_size:
+        raise LifelongBufferError(
+            f"expected vectors of length {vector_size} in {path}, which was created for {size}; "
+            "open it with the text tower that it was made with, or start another store"
+        )
+
+
+def _vector_size(found: pa.Schema) -> int | None:
+    return int(found.field("vector").type.list_size) if "vector" in found.names else None
