@@ -1,0 +1,164 @@
+"""Square crops around an object: what the diffusion model sees.
+
+An object covers a small part of a frame. A crop around it costs a fraction of the frame and shows more of it. A crop
+has the model's native size; where the mask does not fit, a larger square is cut and resized.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float16, Float32, Int8, UInt8
+from torch.nn import functional
+
+from daag.errors import EditError
+
+Geometry = Literal["full", "outside", "none"]
+"""How much of the geometry a crop shows: all of it; only outside the mask (the kind changes inside); none."""
+
+DEPTH_RANGE = 0.1
+"""Relative depth that spans the depth condition: 10 % nearer than the object is -1, 10 % farther is 1."""
+
+
+@dataclass(frozen=True)
+class CropWindow:
+    """A square in a frame. It may stick out where the frame is smaller than the square."""
+
+    top: int
+    left: int
+    side: int
+
+    def rows(self, height: int) -> np.ndarray:
+        """Row indices, int (side,), clipped to the frame, so that what sticks out repeats the border."""
+        return np.clip(np.arange(self.top, self.top + self.side), 0, height - 1)
+
+    def columns(self, width: int) -> np.ndarray:
+        """Column indices, int (side,), clipped to the frame."""
+        return np.clip(np.arange(self.left, self.left + self.side), 0, width - 1)
+
+    def cut(self, image: np.ndarray) -> np.ndarray:
+        """The window's content, (side, side, ...), of an image (H, W, ...)."""
+        return image[self.rows(image.shape[0])[:, None], self.columns(image.shape[1])]
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """One object in one frame, S x S pixels."""
+
+    window: CropWindow
+    rgb: UInt8[np.ndarray, "S S 3"]
+    mask: Bool[np.ndarray, "S S"]
+    """What may be repainted."""
+    geometry: Float32[np.ndarray, "4 S S"]
+    """Depth relative to the object in [-1, 1], and the unit normal; all 0 where geometry is not shown."""
+
+    @property
+    def content(self) -> bytes:
+        """Equal for crops that look alike to the model."""
+        return self.rgb.tobytes() + self.mask.tobytes() + self.geometry.tobytes()
+
+
+def window_around(mask: Bool[np.ndarray, "H W"], crop_size: int, margin: int = 2) -> CropWindow:
+    """The square around a mask: of side `crop_size`, or larger where the mask and a margin do not fit.
+
+    Raises:
+        EditError: the mask is empty.
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        raise EditError("cannot crop around an empty mask: the object is not visible; skip the frame")
+    extent = int(max(rows[-1] - rows[0], columns[-1] - columns[0])) + 1 + 2 * margin
+    side = max(crop_size, extent)
+
+    def start(first: int, last: int, limit: int) -> int:
+        centred = (first + last + 1 - side) // 2
+        return min(max(centred, 0), limit - side) if limit >= side else (limit - side) // 2
+
+    return CropWindow(
+        top=start(int(rows[0]), int(rows[-1]), mask.shape[0]),
+        left=start(int(columns[0]), int(columns[-1]), mask.shape[1]),
+        side=side,
+    )
+
+
+def cut_crop(
+    rgb: UInt8[np.ndarray, "H W 3"],
+    mask: Bool[np.ndarray, "H W"],
+    own: Bool[np.ndarray, "H W"],
+    depth: Float16[np.ndarray, "H W"],
+    normals: Int8[np.ndarray, "H W 3"],
+    crop_size: int,
+    geometry: Geometry = "full",
+) -> Crop:
+    """Cut one object out of one frame.
+
+    Args:
+        rgb: the frame.
+        mask: what may be repainted.
+        own: the object's visible pixels; its depth is the reference of the depth condition.
+        depth: metres; 0 where nothing was hit.
+        normals: unit normals in camera coordinates times 127.
+        crop_size: S, in pixels.
+        geometry: how much of depth and normals is shown.
+
+    Raises:
+        EditError: the mask is empty.
+    """
+    window = window_around(mask, crop_size)
+    colours, masked = window.cut(rgb), window.cut(mask)
+    if window.side != crop_size:
+        colours, masked = resize_rgb(colours, crop_size), _resize_mask(masked, crop_size)
+    if geometry == "none":
+        conditions = np.zeros((4, crop_size, crop_size), dtype=np.float32)
+    else:
+        conditions = _geometry(window.cut(depth), window.cut(normals), float(np.median(depth[own])))
+        conditions = _resize_nearest(conditions, crop_size)
+        if geometry == "outside":
+            conditions = conditions * ~masked
+    return Crop(window, colours, masked, conditions)
+
+
+def paste_crop(
+    frame: UInt8[np.ndarray, "H W 3"], window: CropWindow, crop: UInt8[np.ndarray, "S S 3"]
+) -> UInt8[np.ndarray, "H W 3"]:
+    """The frame with the window's content replaced by a crop, resized where need be."""
+    height, width = frame.shape[:2]
+    content = crop if window.side == len(crop) else resize_rgb(crop, window.side)
+    top, left = max(window.top, 0), max(window.left, 0)
+    bottom, right = min(window.top + window.side, height), min(window.left + window.side, width)
+    pasted = frame.copy()
+    pasted[top:bottom, left:right] = content[
+        top - window.top : bottom - window.top, left - window.left : right - window.left
+    ]
+    return pasted
+
+
+def resize_rgb(image: UInt8[np.ndarray, "A B 3"], side: int) -> UInt8[np.ndarray, "S S 3"]:
+    """Resize to (side, side), bilinear, with low-pass filtering where it shrinks."""
+    tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
+    resized = functional.interpolate(
+        tensor, (side, side), mode="bilinear", antialias=True, align_corners=False
+    )
+    return resized[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def _resize_mask(mask: Bool[np.ndarray, "A A"], side: int) -> Bool[np.ndarray, "S S"]:
+    """A resized pixel is masked as soon as any part of it is: what may change must be hidden from the model."""
+    resized = functional.adaptive_max_pool2d(torch.from_numpy(mask.astype(np.float32))[None], side)
+    return resized[0].numpy() > 0
+
+
+def _resize_nearest(image: Float32[np.ndarray, "C A A"], side: int) -> Float32[np.ndarray, "C S S"]:
+    pick = (np.arange(side) + 0.5) * image.shape[1] // side
+    pick = pick.astype(np.int64)
+    return np.ascontiguousarray(image[:, pick[:, None], pick])
+
+
+def _geometry(
+    depth: Float16[np.ndarray, "A A"], normals: Int8[np.ndarray, "A A 3"], reference: float
+) -> Float32[np.ndarray, "4 A A"]:
+    metres = depth.astype(np.float32)
+    relative = np.where(metres > 0, (metres - reference) / (DEPTH_RANGE * max(reference, 1e-6)), 1.0)
+    channels = [np.clip(relative, -1.0, 1.0), *np.moveaxis(normals.astype(np.float32) / 127.0, -1, 0)]
+    return np.stack(channels).astype(np.float32)
