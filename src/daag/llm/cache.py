@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
 
 from daag.errors import DaagError, PlannerError
 from daag.llm.planner import EditProposal, Planner
@@ -42,7 +43,10 @@ class CachedPlanner:
         """Questions put to the planner, those included that it refused."""
         self.num_cached = 0
         """Questions answered from the cache."""
-        self._answers = _read(self.path)
+        self._replies = _read(self.path)
+        self._stages = TypeAdapter(tuple[Subgoal, ...])
+        self._verdict = TypeAdapter(bool)
+        self._proposal = TypeAdapter(EditProposal)
 
     @property
     def hash(self) -> str:
@@ -56,15 +60,13 @@ class CachedPlanner:
             PlannerError: the planner raised it, or an answer could not be written to, or read from, the file.
         """
         question = {"method": "decompose", "instruction": instruction}
-        return self._ask(
-            question, lambda: self.planner.decompose(instruction), TypeAdapter(tuple[Subgoal, ...])
-        )
+        return self._ask(question, lambda: self.planner.decompose(instruction), self._stages.validate_python)
 
     def compare(self, first: str, second: str) -> bool:
         """As the wrapped planner's; raises as `decompose` does."""
         first, second = sorted((first, second))
         question = {"method": "compare", "first": first, "second": second}
-        return self._ask(question, lambda: self.planner.compare(first, second), TypeAdapter(bool))
+        return self._ask(question, lambda: self.planner.compare(first, second), self._verdict.validate_python)
 
     def describe(self, objects: Sequence[str]) -> tuple[str, ...]:
         """As the wrapped planner's, not kept."""
@@ -84,16 +86,18 @@ class CachedPlanner:
             "objects": scene,
         }
         return self._ask(
-            question, lambda: self.planner.propose_edit(achieved, subgoal, scene), TypeAdapter(EditProposal)
+            question,
+            lambda: self.planner.propose_edit(achieved, subgoal, scene),
+            self._proposal.validate_python,
         )
 
     def _ask(
-        self, question: Mapping[str, object], ask: Callable[[], Answer], answers: TypeAdapter[Answer]
+        self, question: Mapping[str, object], ask: Callable[[], Answer], decode: Callable[[object], Answer]
     ) -> Answer:
         key = _key(self.hash, question)
-        if key in self._answers:
+        if key in self._replies:
             try:
-                answer = answers.validate_python(self._answers[key])
+                answer = decode(self._replies[key])
             except (ValidationError, DaagError) as error:
                 raise PlannerError(
                     f"the answer to {json.dumps(question)} in {self.path} is damaged ({error}); remove its line"
@@ -102,9 +106,9 @@ class CachedPlanner:
             return answer
         self.num_asked += 1
         answer = ask()
-        reply = answers.dump_python(answer, mode="json")
+        reply = to_jsonable_python(answer)
         self._append({"format": FORMAT, "planner": self.hash, "question": question, "answer": reply})
-        self._answers[key] = reply
+        self._replies[key] = reply
         return answer
 
     def _append(self, record: Mapping[str, object]) -> None:
@@ -131,12 +135,12 @@ def _key(planner_hash: str, question: object) -> str:
 
 
 def _read(path: Path) -> dict[str, object]:
-    """The answers of a cache file by key; none if there is no file yet."""
+    """The replies of a cache file by key; none if there is no file yet."""
     try:
         lines = path.read_bytes().split(b"\n") if path.exists() else []
     except OSError as error:
         raise PlannerError(f"cannot read the planner cache {path}: {error}") from error
-    answers = {}
+    replies: dict[str, object] = {}
     for number, line in enumerate(lines, start=1):
         try:
             record = json.loads(line or "null")
@@ -147,13 +151,13 @@ def _read(path: Path) -> dict[str, object]:
         try:
             if record["format"] != FORMAT:
                 raise ValueError(record["format"])
-            answers[_key(record["planner"], record["question"])] = record["answer"]
+            replies[_key(record["planner"], record["question"])] = record["answer"]
         except (ValueError, KeyError, TypeError) as error:
             raise PlannerError(
                 f"{path} is not a planner cache: expected lines of {FORMAT!r}, and line {number} is "
                 f"{line[:60]!r}. It was not changed; name another file"
             ) from error
-    return answers
+    return replies
 
 
 def _is_fragment(line: bytes) -> bool:

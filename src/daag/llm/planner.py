@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from daag.tasks import EditPlan, Subgoal
 
@@ -18,6 +18,7 @@ class EditProposal:
     """Why, in a sentence."""
 
 
+@runtime_checkable
 class Planner(Protocol):
     """Splits instructions, compares descriptions, and proposes edits. Deterministic for equal arguments."""
 

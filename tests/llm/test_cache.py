@@ -1,0 +1,148 @@
+"""The cache: asked once, ever; what a kill leaves behind; what is not a cache."""
+
+import json
+
+import pytest
+
+from daag.errors import LanguageError, PlannerError
+from daag.llm import CachedPlanner, GrammarPlanner, Planner
+from daag.tasks import Subgoal
+
+TOWER = "stack the red cube on the blue cube and the green cube on the red cube"
+ACHIEVED = "the green cube is on the blue cube"
+WANTED = Subgoal("the red cube is on the blue cube", "stack the red cube on the blue cube")
+SCENE = ["green cube", "blue cube", "red cube"]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "deep" / "answers.jsonl"
+
+
+def ask_everything(planner: Planner) -> list[object]:
+    return [
+        planner.decompose(TOWER),
+        planner.compare(ACHIEVED, WANTED.description),
+        planner.propose_edit(ACHIEVED, WANTED, SCENE),
+        planner.propose_edit(WANTED.description, WANTED, SCENE),
+        planner.describe(SCENE),
+        planner.distractors(ACHIEVED),
+    ]
+
+
+def test_answers_are_the_planners_own_first_and_later_and_after_reopening(path):
+    expected = ask_everything(GrammarPlanner())
+    cached = CachedPlanner(GrammarPlanner(), path)
+    assert ask_everything(cached) == expected
+    assert (cached.num_asked, cached.num_cached) == (4, 0)
+    assert ask_everything(cached) == expected
+    assert (cached.num_asked, cached.num_cached) == (4, 4)
+    reopened = CachedPlanner(GrammarPlanner(), path)
+    assert ask_everything(reopened) == expected
+    assert (reopened.num_asked, reopened.num_cached) == (0, 4)
+    assert cached.hash == GrammarPlanner().hash
+
+
+def test_one_question_has_one_form(path):
+    cached = CachedPlanner(GrammarPlanner(), path)
+    cached.propose_edit(ACHIEVED, WANTED, SCENE)
+    cached.propose_edit(ACHIEVED, WANTED, SCENE[::-1])
+    cached.compare(ACHIEVED, WANTED.description)
+    cached.compare(WANTED.description, ACHIEVED)
+    assert (cached.num_asked, cached.num_cached) == (2, 2)
+
+
+def test_a_planner_with_other_options_is_asked_anew(path):
+    assert CachedPlanner(GrammarPlanner(), path).propose_edit(ACHIEVED, WANTED, SCENE).plan is not None
+    other = CachedPlanner(GrammarPlanner(exchange=False), path)
+    assert other.propose_edit(ACHIEVED, WANTED, SCENE).plan is None
+    assert other.num_asked == 1
+    assert CachedPlanner(GrammarPlanner(), path).propose_edit(ACHIEVED, WANTED, SCENE).plan is not None
+
+
+def test_errors_are_not_kept(path):
+    cached = CachedPlanner(GrammarPlanner(), path)
+    for _ in range(2):
+        with pytest.raises(LanguageError):
+            cached.decompose("open the drawer")
+    assert (cached.num_asked, cached.num_cached) == (2, 0)
+    assert not path.exists()
+
+
+def test_the_file_is_a_line_of_json_for_each_question(path):
+    ask_everything(CachedPlanner(GrammarPlanner(), path))
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [record["question"]["method"] for record in records] == [
+        *("decompose", "compare", "propose_edit", "propose_edit"),
+    ]
+    assert records[0]["answer"][0]["description"] == WANTED.description
+
+
+def test_a_line_cut_anywhere_by_a_kill_costs_one_question_and_nothing_else(path):
+    first = CachedPlanner(GrammarPlanner(), path)
+    first.decompose(TOWER)
+    kept = path.read_bytes()
+    expected = first.propose_edit(ACHIEVED, WANTED, SCENE)
+    whole = path.read_bytes()
+    # Through the first words, then now and then, then up to the last brace but one.
+    cuts = [*range(len(kept) + 1, len(kept) + 12), *range(len(kept) + 20, len(whole) - 12, 37)]
+    for cut in [*cuts, *range(len(whole) - 8, len(whole) - 1)]:
+        path.write_bytes(whole[:cut])
+        after_kill = CachedPlanner(GrammarPlanner(), path)
+        assert after_kill.propose_edit(ACHIEVED, WANTED, SCENE) == expected
+        after_kill.decompose(TOWER)
+        assert (after_kill.num_asked, after_kill.num_cached) == (1, 1)
+        reopened = CachedPlanner(GrammarPlanner(), path)
+        assert reopened.propose_edit(ACHIEVED, WANTED, SCENE) == expected
+        assert reopened.num_cached == 1
+
+
+def test_a_line_that_lacks_only_its_end_still_counts(path):
+    CachedPlanner(GrammarPlanner(), path).decompose(TOWER)
+    path.write_bytes(path.read_bytes().removesuffix(b"\n"))
+    cached = CachedPlanner(GrammarPlanner(), path)
+    cached.compare(ACHIEVED, ACHIEVED)
+    reopened = CachedPlanner(GrammarPlanner(), path)
+    reopened.decompose(TOWER)
+    reopened.compare(ACHIEVED, ACHIEVED)
+    assert reopened.num_cached == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"hello\n",
+        b'{"format": "something-else"}\n',
+        b"[1, 2]\n",
+        b"3\n",
+        b"\x89PNG\r\n\x1a\n\x00",
+        b'{"a": 1}\n',
+    ],
+)
+def test_a_foreign_file_is_refused_and_left_as_it_is(tmp_path, content):
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    with pytest.raises(PlannerError, match=r"not a planner cache.*line 1"):
+        CachedPlanner(GrammarPlanner(), path)
+    assert path.read_bytes() == content
+
+
+def test_a_directory_is_refused(tmp_path):
+    with pytest.raises(PlannerError, match="cannot read"):
+        CachedPlanner(GrammarPlanner(), tmp_path)
+
+
+def test_a_damaged_answer_is_named(path):
+    CachedPlanner(GrammarPlanner(), path).propose_edit(ACHIEVED, WANTED, SCENE)
+    record = json.loads(path.read_text())
+    record["answer"]["plan"]["edits"] = []
+    path.write_text(json.dumps(record) + "\n")
+    with pytest.raises(PlannerError, match="is damaged"):
+        CachedPlanner(GrammarPlanner(), path).propose_edit(ACHIEVED, WANTED, SCENE)
+
+
+def test_what_cannot_be_written_is_an_error_that_names_the_file(tmp_path):
+    (tmp_path / "file").write_text("in the way of a directory")
+    cached = CachedPlanner(GrammarPlanner(), tmp_path / "file" / "answers.jsonl")
+    with pytest.raises(PlannerError, match=r"cannot write to the planner cache .*answers\.jsonl"):
+        cached.decompose(TOWER)

@@ -1,0 +1,65 @@
+"""Edit plans: what they say, and what they refuse."""
+
+import pytest
+
+from daag.errors import EditError
+from daag.tasks import EditPlan, ObjectEdit
+
+SCENE = ["red cube", "green cube", "blue cube"]
+SWAP = EditPlan(
+    (
+        ObjectEdit("exchange", "green cube", "red cube"),
+        ObjectEdit("exchange", "red cube", "green cube"),
+    )
+)
+
+
+def modify(source: str, target: str) -> ObjectEdit:
+    return ObjectEdit("modify", source, target)
+
+
+def test_a_plan_says_itself_in_words_and_as_a_renaming():
+    assert SWAP.sentence == "green cube -> red cube (exchange), red cube -> green cube (exchange)"
+    assert SWAP.renaming == {"green cube": "red cube", "red cube": "green cube"}
+
+
+@pytest.mark.parametrize(
+    ("edits", "named"),
+    [
+        ((), "at least one edit, got none"),
+        ((modify("red cube", "red cube"),), "must change the look, got: red cube -> red cube"),
+        ((modify("red cube", "white cube"), modify("red cube", "black cube")), "edited once"),
+        ((modify("red cube", "white cube"), modify("blue cube", "white cube")), "each look given once"),
+    ],
+)
+def test_a_plan_that_contradicts_itself_is_an_error(edits, named):
+    with pytest.raises(EditError, match=named):
+        EditPlan(edits)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        SWAP,
+        EditPlan((modify("green cube", "white cube"),)),
+        EditPlan((modify("green cube", "red cube"), modify("red cube", "black cube"))),
+    ],
+    ids=lambda plan: plan.sentence,
+)
+def test_plans_that_leave_every_name_once_fit_the_scene(plan):
+    plan.check_against(SCENE)
+
+
+def test_a_plan_for_an_object_that_is_not_there_names_it_and_the_scene():
+    plan = EditPlan((modify("white cube", "black cube"), modify("yellow prism", "white cube")))
+    with pytest.raises(
+        EditError, match="no white cube and no yellow prism; it has: red cube, green cube, blue cube"
+    ):
+        plan.check_against(SCENE)
+
+
+def test_a_plan_that_would_make_two_red_cubes_is_refused_in_that_scene_only():
+    plan = EditPlan((modify("green cube", "red cube"),))
+    with pytest.raises(EditError, match="two objects of one name: red cube, red cube, blue cube"):
+        plan.check_against(SCENE)
+    plan.check_against(["green cube", "blue cube"])
