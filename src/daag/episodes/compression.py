@@ -57,7 +57,7 @@ def decompress(blob: bytes) -> np.ndarray:
         ) from error
     # A loop, since NumPy's own running sum along the first axis is some twenty times slower on frames.
     for t in range(1, len(words) if shape else 0):
-        words[t] += words[t - 1]
+        words[t : t + 1] += words[t - 1 : t]
     return words.view(dtype)
 
 

@@ -180,8 +180,10 @@ class TaskBuffer:
         ]
 
     def _draw_step(self, episode: Episode, rng: np.random.Generator) -> int:
-        weights = self.config.discount ** np.arange(episode.num_steps - 1, -1, -1, dtype=np.float64)
-        return int(rng.choice(episode.num_steps, p=weights / weights.sum()))
+        last = episode.num_steps - 1
+        cumulative = np.cumsum(self.config.discount ** np.arange(last, -1, -1, dtype=np.float64))
+        # `rng.choice` with probabilities draws the same, ten times slower.
+        return min(int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right")), last)
 
 
 def _divide(count: int, share: float, first: bool, second: bool, rng: np.random.Generator) -> int:
