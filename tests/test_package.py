@@ -52,13 +52,12 @@ def test_the_wheel_ships_every_file_of_the_package(wheel):
     assert "daag/py.typed" in shipped
 
 
-def test_the_wheel_ships_the_licence_the_command_and_the_worlds(wheel):
+def test_the_wheel_ships_the_licence_and_the_command(wheel):
     archive = zipfile.ZipFile(wheel)
     info = f"daag-{daag.__version__}.dist-info"
     assert f"{info}/licenses/LICENSE" in archive.namelist()
     entry_points = archive.read(f"{info}/entry_points.txt").decode()
     assert "daag = daag.cli:main" in entry_points
-    assert "daag = daag.envs:register" in entry_points
 
 
 def test_the_wheel_stays_below_forty_five_megabytes(wheel):

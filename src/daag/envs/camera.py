@@ -1,19 +1,23 @@
 """A camera that casts rays: RGB, depth, normals and segmentation in one go, without OpenGL.
 
-One call of `mj_multiRay` finds what every ray hits, how far away, and the surface's normal there; a second one,
-from the light towards the hit points, finds the shadows. Shading is a few NumPy operations over the hits:
-ambient light from above, a diffuse and a glossy term, no gamma (so that pixels are linear in albedo).
-Source: our choice; the rendering equation's textbook Blinn-Phong form.
+`mj_multiRay` finds what every ray hits, how far away, and the surface's normal there; a second call, from the light
+towards the hits, finds the shadows. A default picture has 2 x 2 samples per pixel, but the first sample of every pixel
+is cast alone at first. Only where those around a pixel disagree (another object, a bend, a shadow's edge) are the
+others cast too; elsewhere the pixel shows one plane, and what its samples would show follows. Source: our choice.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import mujoco
 import numpy as np
-from jaxtyping import Float, Float16, Float32, Float64, Int8, Int16, UInt8
+from jaxtyping import Bool, Float16, Float32, Float64, Int8, Int16, Int32, UInt8
 
+from daag.envs.shading import Light, Surfaces, shade
 from daag.errors import ConfigError
+
+BEND = 1e-4
+"""Distance between two unit normals from which on they belong to different planes."""
 
 Quality = Literal["default", "fast"]
 """`default`: 2 x 2 rays per pixel and hard shadows. `fast`: one ray per pixel, no shadows."""
@@ -34,7 +38,9 @@ class View:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, View):
             return NotImplemented
-        return all(np.array_equal(mine, theirs) for mine, theirs in zip(self._images(), other._images(), strict=True))
+        return all(
+            np.array_equal(mine, theirs) for mine, theirs in zip(self._images(), other._images(), strict=True)
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -79,38 +85,27 @@ class CameraPose:
         return np.asarray(to_plane @ rays, dtype=np.float32)
 
 
-@dataclass(frozen=True)
-class Light:
-    """A point light and the light that comes from everywhere. Strengths add up to at most 1, so nothing clips."""
+class _Hits(NamedTuple):
+    """What R rays met."""
 
-    position: tuple[float, float, float]
-    ambient: float = 0.45
-    diffuse: float = 0.55
+    rays: Float64[np.ndarray, "R 3"]
+    """Directions of length 1 along the camera's axis, so that MuJoCo's distances are depths."""
+    geom: Int32[np.ndarray, "R"]
+    """-1 where there was nothing."""
+    depth: Float64[np.ndarray, "R"]
+    """Metres; 0 where there was nothing."""
+    normal: Float32[np.ndarray, "R 3"]
+    """World coordinates; 0 where there was nothing."""
+    lit: Bool[np.ndarray, "R"]
+    """Whether the light reaches the hit; always so without shadows."""
 
-    def __post_init__(self) -> None:
-        if min(self.ambient, self.diffuse) < 0 or self.ambient + self.diffuse > 1.0 + 1e-6:
-            raise ConfigError(
-                f"ambient and diffuse must be >= 0 and add up to at most 1, got {self.ambient} and {self.diffuse}"
-            )
+    def at(self, index: np.ndarray) -> "_Hits":
+        """Some of them."""
+        return _Hits(*(part[index] for part in self))
 
-
-@dataclass(frozen=True, eq=False)
-class Surfaces:
-    """What each geom of a model looks like; one row per geom."""
-
-    albedo: Float32[np.ndarray, "G 3"]
-    """RGB in [0, 1]."""
-    gloss: Float32[np.ndarray, "G"]
-    """Strength of the highlight, 0 (matte) to 1."""
-    object_id: Int16[np.ndarray, "G"]
-    """What segmentation shows; 0 for everything that is not an object."""
-    texture: Float32[np.ndarray, "K K"]
-    """Brightness factors, tiled over geom `textured_geom` by its world x and y."""
-    textured_geom: int
-    texture_metres: float = 0.5
-    """Side length of one tile."""
-    background: tuple[float, float, float] = (0.55, 0.6, 0.65)
-    """RGB where a ray hits nothing."""
+    def joined_by(self, others: "_Hits") -> "_Hits":
+        """These, then others."""
+        return _Hits(*map(np.concatenate, zip(self, others, strict=True)))
 
 
 class RayCastCamera:
@@ -120,119 +115,138 @@ class RayCastCamera:
         ConfigError: the picture's size is not positive, or the quality is unknown.
     """
 
-    def __init__(self, pose: CameraPose, width: int = 64, height: int = 64, quality: Quality = "default") -> None:
+    def __init__(
+        self, pose: CameraPose, width: int = 64, height: int = 64, quality: Quality = "default"
+    ) -> None:
         if width < 1 or height < 1:
             raise ConfigError(f"expected a picture of at least 1 x 1 pixels, got {width} x {height}")
         if quality not in ("default", "fast"):
             raise ConfigError(f"expected quality 'default' or 'fast', got {quality!r}")
         self.pose, self.width, self.height, self.quality = pose, width, height, quality
-        self._side = 2 if quality == "default" else 1
         self._origin = np.array(pose.position, dtype=np.float64)
-        directions = _ray_grid(pose, width, height, self._side)
-        self._lengths = np.linalg.norm(directions, axis=1)
-        # Rays have length 1 along the camera's axis, so that MuJoCo's distances are depths.
-        self._rays = np.ascontiguousarray(directions)
-        self._views = (-directions / self._lengths[:, None]).astype(np.float32)
+        self._rotation = pose.rotation.astype(np.float32)
+        default = quality == "default"
+        offsets = [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)] if default else [(0.5, 0.5)]
+        centers = self._rays_through(width, height, 0.5, 0.5)
+        self._centers = centers.astype(np.float32)
+        self._samples = np.stack([self._rays_through(width, height, *offset) for offset in offsets])
+        self._offsets = (self._samples[:, 0] - centers[0]).astype(np.float32)
+        # The first samples of a pixel, its right, its lower and its diagonal neighbour enclose its other samples. So
+        # the grid of first samples has a column and a row more than the picture.
+        self._grid_shape = (height + default, width + default)
+        self._grid = self._rays_through(width + default, height + default, *offsets[0])
+        self._first = np.arange(len(self._grid)).reshape(self._grid_shape)[:height, :width].ravel()
 
     def render(self, model: mujoco.MjModel, data: mujoco.MjData, surfaces: Surfaces, light: Light) -> View:
         """Draw the scene as `data` has it (after `mj_forward` or `mj_kinematics`)."""
-        geom, depth, normal = self._cast(model, data)
-        hit = geom >= 0
-        points = self._origin + self._rays * np.where(hit, depth, 0.0)[:, None]
-        normal32 = normal.astype(np.float32)
-        lit = self._visible_from_light(model, data, points, light) if self.quality == "default" else None
-        rgb = self._shade(geom, hit, points.astype(np.float32), normal32, lit, surfaces, light)
-        return self._assemble(geom, hit, depth, normal32, rgb, surfaces)
+        grid = self._cast(model, data, light, self._grid)
+        mixed = self._mixed(grid)
+        flat, several = np.flatnonzero(~mixed), np.flatnonzero(mixed)
+        geom, depth, normal = (part[self._first] for part in (grid.geom, grid.depth, grid.normal))
+        rgb = np.empty((len(geom), 3), dtype=np.float32)
+        rgb[flat] = self._shade_flat(grid.at(self._first[flat]), flat, surfaces, light)
+        if len(several):
+            others = self._cast(model, data, light, self._samples[1:, several].reshape(-1, 3))
+            samples = grid.at(self._first[several]).joined_by(others)
+            rgb[several] = self._shade(samples, surfaces, light).reshape(-1, len(several), 3).mean(axis=0)
+            # Geometry cannot be averaged: a pixel takes it from a sample that hit what most of its samples hit.
+            ids = surfaces.ids_of(samples.geom).reshape(-1, len(several))
+            votes = (ids[:, None] == ids[None]).sum(axis=1)
+            chosen = votes.argmax(axis=0) * len(several) + np.arange(len(several))
+            for image, part in ((geom, samples.geom), (depth, samples.depth), (normal, samples.normal)):
+                image[several] = part[chosen]
+        shape = (self.height, self.width)
+        return View(
+            rgb=np.clip(np.rint(rgb * 255.0), 0, 255).astype(np.uint8).reshape(*shape, 3),
+            depth=depth.astype(np.float16).reshape(shape),
+            normals=np.rint(normal @ self._rotation * 127.0).astype(np.int8).reshape(*shape, 3),
+            segmentation=surfaces.ids_of(geom).reshape(shape),
+        )
 
     def unproject(self, depth: Float16[np.ndarray, "H W"]) -> Float64[np.ndarray, "H W 3"]:
         """World coordinates, in metres, of what each pixel shows; the camera's own position where depth is 0."""
-        to_ray = self.pose.rotation @ _pixel_to_ray(self.width, self.height, self.pose.fovy_degrees)
-        y, x = np.meshgrid(np.arange(self.height) + 0.5, np.arange(self.width) + 0.5, indexing="ij")
-        rays = np.stack([x, y, np.ones_like(x)], axis=-1) @ to_ray.T
+        rays = self._rays_through(self.width, self.height, 0.5, 0.5).reshape(self.height, self.width, 3)
         return np.asarray(self._origin + rays * depth.astype(np.float64)[..., None])
 
+    def _rays_through(self, columns: int, rows: int, x: float, y: float) -> Float64[np.ndarray, "R 3"]:
+        """Rays in world coordinates through the same point (x, y) of every pixel, row by row."""
+        grid_y, grid_x = np.meshgrid(np.arange(rows) + y, np.arange(columns) + x, indexing="ij")
+        pixels = np.stack([grid_x, grid_y, np.ones_like(grid_x)], axis=-1).reshape(-1, 3)
+        to_ray = self.pose.rotation @ _pixel_to_ray(self.width, self.height, self.pose.fovy_degrees)
+        return np.ascontiguousarray(pixels @ to_ray.T)
+
     def _cast(
-        self, model: mujoco.MjModel, data: mujoco.MjData
-    ) -> tuple[np.ndarray, Float64[np.ndarray, "R"], Float64[np.ndarray, "R 3"]]:
-        count = len(self._rays)
-        geom = np.empty(count, dtype=np.int32)
-        depth = np.empty(count, dtype=np.float64)
-        normal = np.empty(count * 3, dtype=np.float64)
-        mujoco.mj_multiRay(
-            model, data, self._origin, self._rays.ravel(), None, 1, -1, geom, depth, normal, count, mujoco.mjMAXVAL
-        )
-        return geom, depth, normal.reshape(count, 3)
+        self, model: mujoco.MjModel, data: mujoco.MjData, light: Light, rays: Float64[np.ndarray, "R 3"]
+    ) -> _Hits:
+        geom, depth, normal = _multi_ray(model, data, self._origin, rays)
+        depth[geom < 0] = 0.0
+        lit = np.ones(len(rays), dtype=bool)
+        if self.quality == "default":
+            origin = np.array(light.position, dtype=np.float64)
+            towards = self._origin + rays * depth[:, None] - origin
+            _, reach, _ = _multi_ray(model, data, origin, towards)
+            lit = reach > 1.0 - 2e-3  # nothing nearer than the hit itself, up to 2 mm per metre
+        return _Hits(rays, geom, depth, normal.astype(np.float32), lit)
 
-    def _visible_from_light(
-        self, model: mujoco.MjModel, data: mujoco.MjData, points: Float64[np.ndarray, "R 3"], light: Light
-    ) -> np.ndarray:
-        origin = np.array(light.position, dtype=np.float64)
-        count = len(points)
-        geom = np.empty(count, dtype=np.int32)
-        reach = np.empty(count, dtype=np.float64)
-        towards = np.ascontiguousarray(points - origin)
-        mujoco.mj_multiRay(
-            model, data, origin, towards.ravel(), None, 1, -1, geom, reach, None, count, mujoco.mjMAXVAL
-        )
-        return np.asarray(reach > 1.0 - 2e-3)  # nothing nearer than the point itself, up to 2 mm per metre
+    def _mixed(self, grid: _Hits) -> Bool[np.ndarray, "P"]:
+        """Which pixels may show more than one plane, or a shadow's edge."""
+        if self.quality == "fast":
+            return np.zeros(len(self._first), dtype=bool)
+        seen = (grid.geom * 2 + grid.lit).reshape(self._grid_shape)
+        normal = grid.normal.reshape(*self._grid_shape, 3)
+        across, down = normal[:, 1:] - normal[:, :-1], normal[1:] - normal[:-1]
+        right = (seen[:, 1:] != seen[:, :-1]) | (np.einsum("hwc,hwc->hw", across, across) > BEND**2)
+        below = (seen[1:] != seen[:-1]) | (np.einsum("hwc,hwc->hw", down, down) > BEND**2)
+        return (right[1:] | right[:-1] | below[:, 1:] | below[:, :-1]).ravel()
 
-    def _shade(
-        self,
-        geom: np.ndarray,
-        hit: np.ndarray,
-        points: Float32[np.ndarray, "R 3"],
-        normal: Float32[np.ndarray, "R 3"],
-        lit: np.ndarray | None,
-        surfaces: Surfaces,
-        light: Light,
+    def _shade(self, hits: _Hits, surfaces: Surfaces, light: Light) -> Float32[np.ndarray, "R 3"]:
+        points = (self._origin + hits.rays * hits.depth[:, None]).astype(np.float32)
+        brightness = np.ones(len(points), dtype=np.float32)
+        textured = np.flatnonzero(hits.geom == surfaces.textured_geom)
+        brightness[textured] = surfaces.brightness_at(points[textured, 0], points[textured, 1])
+        towards_camera = -_unit(hits.rays.astype(np.float32))
+        return shade(surfaces, light, hits.geom, points, hits.normal, towards_camera, brightness, hits.lit)
+
+    def _shade_flat(
+        self, hits: _Hits, pixels: np.ndarray, surfaces: Surfaces, light: Light
     ) -> Float32[np.ndarray, "R 3"]:
-        albedo = surfaces.albedo[geom]
-        textured = np.flatnonzero(geom == surfaces.textured_geom)
-        size = len(surfaces.texture)
-        cell = (points[textured, :2] * (size / surfaces.texture_metres)).astype(np.int64) % size
-        albedo[textured] *= surfaces.texture[cell[:, 0], cell[:, 1]][:, None]
-        to_light = np.asarray(light.position, dtype=np.float32) - points
-        to_light /= np.sqrt(np.einsum("rc,rc->r", to_light, to_light))[:, None]
-        cosine = np.maximum(np.einsum("rc,rc->r", normal, to_light), 0.0)
-        strength = light.ambient * (0.8 + 0.2 * normal[:, 2])
-        diffuse = light.diffuse * cosine
-        if lit is not None:
-            diffuse = diffuse * lit
-        rgb = albedo * (strength + diffuse)[:, None]
-        glossy = np.flatnonzero(hit & (surfaces.gloss[geom] > 0))
-        if len(glossy):
-            halfway = to_light[glossy] + self._views[glossy]
-            halfway /= np.sqrt(np.einsum("rc,rc->r", halfway, halfway))[:, None]
-            shine = np.maximum(np.einsum("rc,rc->r", normal[glossy], halfway), 0.0) ** 24
-            shine *= surfaces.gloss[geom[glossy]] * (diffuse[glossy] > 0)
-            rgb[glossy] += shine[:, None].astype(np.float32)
-        rgb[~hit] = surfaces.background
-        return np.asarray(rgb, dtype=np.float32)
-
-    def _assemble(
-        self,
-        geom: np.ndarray,
-        hit: np.ndarray,
-        depth: Float[np.ndarray, "R"],
-        normal: Float32[np.ndarray, "R 3"],
-        rgb: Float32[np.ndarray, "R 3"],
-        surfaces: Surfaces,
-    ) -> View:
-        samples, pixels = self._side**2, self.width * self.height
-        colour = rgb.reshape(samples, pixels, 3).mean(axis=0)
-        labels = np.where(hit, surfaces.object_id[geom], 0).reshape(samples, pixels)
-        # Geometry cannot be averaged: each pixel takes it from a ray that hit what most of its rays hit.
-        votes = (labels[:, None] == labels[None]).sum(axis=1)
-        chosen = votes.argmax(axis=0) * pixels + np.arange(pixels)
-        in_camera = normal[chosen] @ self.pose.rotation.astype(np.float32)
-        in_camera[~hit[chosen]] = 0.0
-        shape = (self.height, self.width)
-        return View(
-            rgb=np.clip(np.rint(colour * 255.0), 0, 255).astype(np.uint8).reshape(*shape, 3),
-            depth=np.where(hit, depth, 0.0)[chosen].astype(np.float16).reshape(shape),
-            normals=np.rint(in_camera * 127.0).astype(np.int8).reshape(*shape, 3),
-            segmentation=labels.ravel()[chosen].astype(np.int16).reshape(shape),
+        """Colours of pixels that show one plane: the light is that of their centre, the texture of all samples."""
+        # A plane through a hit at depth d of ray r, with normal n, has depth d * (n . r) / (n . s) along ray s.
+        rise = (hits.depth * np.einsum("rc,rc->r", hits.normal, hits.rays)).astype(np.float32)
+        rays = self._centers[pixels]
+        slope = np.where(hits.geom >= 0, np.einsum("rc,rc->r", hits.normal, rays), np.float32(1.0))
+        points = self._origin.astype(np.float32) + rays * (rise / slope)[:, None]
+        brightness = np.ones(len(pixels), dtype=np.float32)
+        textured = np.flatnonzero(hits.geom == surfaces.textured_geom)
+        # To the centre's ray add the way to each sample's, the same in every pixel; one row per sample.
+        depths = rise[textured] / (slope[textured] + self._offsets @ hits.normal[textured].T)
+        x, y = (
+            origin + (rays[textured, axis] + self._offsets[:, axis, None]) * depths
+            for axis, origin in enumerate(self.pose.position[:2])
         )
+        brightness[textured] = surfaces.brightness_at(x, y).mean(axis=0)
+        return shade(surfaces, light, hits.geom, points, hits.normal, -_unit(rays), brightness, hits.lit)
+
+
+def _multi_ray(
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    origin: Float64[np.ndarray, "3"],
+    rays: Float64[np.ndarray, "R 3"],
+) -> tuple[Int32[np.ndarray, "R"], Float64[np.ndarray, "R"], Float64[np.ndarray, "R 3"]]:
+    """What each ray hits (-1: nothing), how many of its lengths away, and the unit normal there."""
+    count = len(rays)
+    geom, normal = np.empty(count, dtype=np.int32), np.empty((count, 3))
+    distance = np.empty(count)
+    farthest = mujoco.mjMAXVAL
+    mujoco.mj_multiRay(
+        model, data, origin, rays.ravel(), None, 1, -1, geom, distance, normal.ravel(), count, farthest
+    )
+    return geom, distance, normal
+
+
+def _unit(vectors: Float32[np.ndarray, "R 3"]) -> Float32[np.ndarray, "R 3"]:
+    return vectors / np.sqrt(np.einsum("rc,rc->r", vectors, vectors))[:, None]
 
 
 def _pixel_to_ray(width: int, height: int, fovy_degrees: float) -> Float64[np.ndarray, "3 3"]:
@@ -241,15 +255,3 @@ def _pixel_to_ray(width: int, height: int, fovy_degrees: float) -> Float64[np.nd
     return np.array(
         [[per_pixel, 0.0, -per_pixel * width / 2], [0.0, per_pixel, -per_pixel * height / 2], [0.0, 0.0, 1.0]]
     )
-
-
-def _ray_grid(pose: CameraPose, width: int, height: int, side: int) -> Float64[np.ndarray, "R 3"]:
-    """Rays in world coordinates, (side**2 * height * width, 3): all first samples of the pixels, then all second ones."""
-    offsets = (np.arange(side) + 0.5) / side
-    grids = []
-    for dy in offsets:
-        for dx in offsets:
-            y, x = np.meshgrid(np.arange(height) + dy, np.arange(width) + dx, indexing="ij")
-            grids.append(np.stack([x, y, np.ones_like(x)], axis=-1).reshape(-1, 3))
-    to_ray = pose.rotation @ _pixel_to_ray(width, height, pose.fovy_degrees)
-    return np.concatenate(grids) @ to_ray.T

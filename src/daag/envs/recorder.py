@@ -52,7 +52,9 @@ class EpisodeRecorder:
             EpisodeError: no step was added.
         """
         if not self._actions:
-            raise EpisodeError(f"episode {episode_id!r}: expected at least one step before finish(), got none")
+            raise EpisodeError(
+                f"episode {episode_id!r}: expected at least one step before finish(), got none"
+            )
         views = self._views
         return Episode(
             id=episode_id,

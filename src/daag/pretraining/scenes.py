@@ -67,7 +67,9 @@ def random_clip(rng: np.random.Generator, num_frames: int, held_out: bool = Fals
     """Draw a scene and render it several times, its objects placed anew each time; shades and light stay."""
     looks = sample_looks(rng, int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1)))
     if held_out:
-        while not any(is_held_out(Fact("on", a, b)) for a in looks for b in looks if a != b and _stackable(a, b)):
+        while not any(
+            is_held_out(Fact("on", a, b)) for a in looks for b in looks if a != b and _stackable(a, b)
+        ):
             looks = sample_looks(rng, int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1)))
     scene_model = build_model(sample_scene(rng, looks))
     data = mujoco.MjData(scene_model.model)

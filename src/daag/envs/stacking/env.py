@@ -29,11 +29,11 @@ from daag.envs.stacking.scene import (
     sample_positions,
     sample_scene,
 )
-from daag.errors import ConfigError, SceneError
+from daag.errors import ConfigError, SceneError, UnknownNameError
 from daag.tasks import CARRYING_KINDS, KINDS, Fact, possible_facts
 
 Control = Literal["primitive", "cartesian"]
-Observation = dict[str, np.ndarray]
+Observation = dict[str, Any]
 
 GRASP_HEIGHT = OBJECT_HEIGHT / 2
 CONTROL_SECONDS = 0.05
@@ -73,6 +73,7 @@ class RGBStackingEnv(gymnasium.Env[Observation, np.ndarray]):
 
     Raises:
         ConfigError: a setting is out of range.
+        UnknownNameError: there is no such kind.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 - Gymnasium's own declaration
@@ -94,8 +95,15 @@ class RGBStackingEnv(gymnasium.Env[Observation, np.ndarray]):
             raise ConfigError(f"expected control 'primitive' or 'cartesian', got {control!r}")
         if render_mode not in (None, "rgb_array"):
             raise ConfigError(f"expected render_mode 'rgb_array' or None, got {render_mode!r}")
-        if motion_frames < 0:
-            raise ConfigError(f"expected motion_frames >= 0, got {motion_frames}")
+        if motion_frames < 0 or image_size < 1:
+            raise ConfigError(
+                f"expected motion_frames >= 0 and image_size >= 1, got {motion_frames} and {image_size}"
+            )
+        if quality not in ("default", "fast"):
+            raise ConfigError(f"expected quality 'default' or 'fast', got {quality!r}")
+        for kind in kinds:
+            if kind not in KINDS:
+                raise UnknownNameError("kind", kind, KINDS)
         self.control, self.num_objects, self.kinds = control, num_objects, tuple(kinds)
         self.image_size, self.quality, self.motion_frames = image_size, quality, motion_frames
         self.terminate_on_success, self.render_mode = terminate_on_success, render_mode
@@ -124,16 +132,17 @@ class RGBStackingEnv(gymnasium.Env[Observation, np.ndarray]):
         """Build a new scene. Equal seeds and options give equal bytes.
 
         Raises:
-            SceneError: the goal needs more objects than the scene has, or cannot be reached by kinds of its kind.
+            ConfigError: the goal is one string, not a sequence of them.
             LanguageError: the goal is not a description of this world.
+            SceneError: the goal cannot be, or needs more objects than the scene has.
         """
         super().reset(seed=seed)
         options = options or {}
-        goal = tuple(Fact.parse(text) for text in options.get("goal", ()))
-        self._goal = goal or (self._random_goal(),)
-        for fact in self._goal:
-            if not fact.feasible:
-                raise SceneError(f"'{fact.description}' cannot be: only {', '.join(CARRYING_KINDS)} can be stacked")
+        goal = options.get("goal", ())
+        if isinstance(goal, str):
+            raise ConfigError(f"expected the goal as a sequence of descriptions, got the one string {goal!r}")
+        self._goal = tuple(Fact.parse(text) for text in goal) or (self._random_goal(),)
+        _check_possible(self._goal)
         required = list(dict.fromkeys(look for fact in self._goal for look in (fact.subject, fact.target)))
         default = " and ".join(fact.instruction for fact in self._goal)
         self._instruction = str(options.get("instruction", default))
@@ -170,13 +179,13 @@ class RGBStackingEnv(gymnasium.Env[Observation, np.ndarray]):
         info = self._info([*views, view], [*motion, self._data.qpos.copy()])
         return observation, float(achieved), terminated, truncated, info
 
-    def render(self) -> UInt8[np.ndarray, "H W 3"] | None:  # type: ignore[override]
+    def render(self) -> UInt8[np.ndarray, "H W 3"] | None:
         """The latest observation's picture, with `render_mode="rgb_array"`."""
         return self._view.rgb if self.render_mode == "rgb_array" and self._view is not None else None
 
     def _random_goal(self) -> Fact:
         looks = sample_looks(self.np_random, self.num_objects, kinds=self.kinds)
-        facts = [fact for fact in possible_facts(looks, ("on",))] or list(possible_facts(looks))
+        facts = possible_facts(looks, ("on",)) or possible_facts(looks)
         return facts[int(self.np_random.integers(len(facts)))]
 
     def _build(self, scene: Scene, rng: np.random.Generator) -> None:
@@ -186,7 +195,9 @@ class RGBStackingEnv(gymnasium.Env[Observation, np.ndarray]):
         self._scratch = mujoco.MjData(model)
         self._camera = RayCastCamera(scene.camera, self.image_size, self.image_size, self.quality)
         self._trace: list[np.ndarray] = []
-        self._gripper = Gripper(self._scene_model, self._data, lambda: self._trace.append(self._data.qpos.copy()))
+        self._gripper = Gripper(
+            self._scene_model, self._data, lambda: self._trace.append(self._data.qpos.copy())
+        )
         self._gripper.reset()
         for index, (x, y) in enumerate(sample_positions(rng, len(scene.objects))):
             yaw = rng.uniform(-np.pi, np.pi)
@@ -204,7 +215,9 @@ class RGBStackingEnv(gymnasium.Env[Observation, np.ndarray]):
         self._scratch.qpos[:] = qpos
         mujoco.mj_kinematics(self._scene_model.model, self._scratch)
         scene_model = self._scene_model
-        return self._camera.render(scene_model.model, self._scratch, scene_model.surfaces, scene_model.scene.light)
+        return self._camera.render(
+            scene_model.model, self._scratch, scene_model.surfaces, scene_model.scene.light
+        )
 
     def _observe(self) -> tuple[Observation, View]:
         view = self._view = self._render(self._data.qpos)
@@ -239,3 +252,23 @@ class RGBStackingEnv(gymnasium.Env[Observation, np.ndarray]):
         half, center = np.array(WORKSPACE_HALF_EXTENT), np.array(WORKSPACE_CENTER)
         return np.clip(inside, center - half, center + half).astype(np.float32)
 
+
+def _check_possible(goal: Sequence[Fact]) -> None:
+    for fact in goal:
+        if not fact.feasible:
+            raise SceneError(
+                f"'{fact.description}' cannot be: only {', '.join(CARRYING_KINDS)} can be stacked"
+            )
+    below = {fact.subject: fact.target for fact in goal if fact.relation == "on"}
+    num_on = sum(fact.relation == "on" for fact in goal)
+    # Each object has one below it and one above it at most, and going down ends at the table.
+    towers = len(below) == num_on and len(set(below.values())) == num_on
+    for start in below:
+        look, height = start, 0
+        while look in below and height <= num_on:
+            look, height = below[look], height + 1
+        towers &= height <= num_on
+    if not towers:
+        raise SceneError(
+            f"{' and '.join(repr(fact.description) for fact in goal)} cannot be at once; name one tower from below"
+        )

@@ -122,6 +122,13 @@ class Gripper:
         pairs = [(int(contact.geom1), int(contact.geom2)) for contact in self._data.contact]
         if not holding:
             return any((a in self._hand_geoms) != (b in self._hand_geoms) for a, b in pairs)
-        held = {b if a in self._hand_geoms else a for a, b in pairs if (a in self._hand_geoms) != (b in self._hand_geoms)}
+        held = {
+            b if a in self._hand_geoms else a
+            for a, b in pairs
+            if (a in self._hand_geoms) != (b in self._hand_geoms)
+        }
         held &= self._object_geoms
-        return any((a in held or b in held) and a not in self._hand_geoms and b not in self._hand_geoms for a, b in pairs)
+        return any(
+            (a in held or b in held) and a not in self._hand_geoms and b not in self._hand_geoms
+            for a, b in pairs
+        )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from daag.envs.camera import Surfaces
+from daag.envs.shading import Surfaces
 from daag.envs.stacking.scene import OBJECT_HEIGHT, Scene, SceneObject
 
 GRIPPER_JOINTS = ("x", "y", "z", "yaw", "left", "right")

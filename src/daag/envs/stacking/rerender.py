@@ -22,7 +22,7 @@ Albedos = Mapping[str, Sequence[float]]
 def rerender(
     episode: Episode, frame_index: np.ndarray, plan: EditPlan | None, albedos: Albedos | None = None
 ) -> UInt8[np.ndarray, "N H W 3"]:
-    """Draw some frames of an episode as they would have looked.
+    """Draw some frames of an episode as they would have looked, in default quality.
 
     Args:
         episode: with a `world_state`.
@@ -79,7 +79,9 @@ def fit_albedos(
             continue
         gain = (bright - dark)[inside]
         wanted = edited_frame.astype(np.float32)[inside] - dark[inside]
-        fitted[edit.target] = np.clip((gain * wanted).sum(0) / (gain * gain).sum(0), 0.0, 1.0).astype(np.float32)
+        fitted[edit.target] = np.clip((gain * wanted).sum(0) / (gain * gain).sum(0), 0.0, 1.0).astype(
+            np.float32
+        )
     return fitted
 
 
@@ -87,7 +89,9 @@ def _edited(
     episode: Episode, frame_index: np.ndarray, plan: EditPlan | None, albedos: Albedos
 ) -> tuple[SceneModel, np.ndarray]:
     if episode.world_state is None:
-        raise EditError(f"episode {episode.id!r} has no world state; only a simulator's episodes can be drawn again")
+        raise EditError(
+            f"episode {episode.id!r} has no world state; only a simulator's episodes can be drawn again"
+        )
     scene = Scene.from_json(episode.world_state.scene)
     if plan is not None:
         plan.check_against(scene.names)
@@ -116,5 +120,7 @@ def _draw(scene_model: SceneModel, qpos: np.ndarray, shape: tuple[int, int]) -> 
     for row in qpos:
         data.qpos[:] = row
         mujoco.mj_kinematics(scene_model.model, data)
-        frames.append(camera.render(scene_model.model, data, scene_model.surfaces, scene_model.scene.light).rgb)
+        frames.append(
+            camera.render(scene_model.model, data, scene_model.surfaces, scene_model.scene.light).rgb
+        )
     return np.stack(frames)

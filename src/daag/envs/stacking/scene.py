@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
-from daag.envs.camera import CameraPose, Light
+from daag.envs.camera import CameraPose
+from daag.envs.shading import Light
 from daag.errors import SceneError
 from daag.tasks import KINDS, Look, all_looks, sample_shade
 
@@ -62,13 +63,15 @@ class Scene:
     def __post_init__(self) -> None:
         names = self.names
         if not MIN_OBJECTS <= len(names) <= MAX_OBJECTS:
-            raise SceneError(f"expected {MIN_OBJECTS} to {MAX_OBJECTS} objects, got {len(names)}: {', '.join(names)}")
+            raise SceneError(
+                f"expected {MIN_OBJECTS} to {MAX_OBJECTS} objects, got {len(names)}: {', '.join(names)}"
+            )
         if len(set(names)) < len(names):
             raise SceneError(f"no two objects of a scene may look the same, got: {', '.join(names)}")
 
     @property
     def names(self) -> tuple[str, ...]:
-        """"red cube", ..., in the order of the objects' ids 1, 2, ..."""
+        """ "red cube", ..., in the order of the objects' ids 1, 2, ..."""
         return tuple(str(item.look) for item in self.objects)
 
     def to_json(self) -> str:
@@ -92,7 +95,9 @@ class Scene:
             return cls(
                 objects=objects,
                 light=Light(**{**raw["light"], "position": tuple(raw["light"]["position"])}),
-                camera=CameraPose(tuple(camera["position"]), tuple(camera["look_at"]), camera["fovy_degrees"]),
+                camera=CameraPose(
+                    tuple(camera["position"]), tuple(camera["look_at"]), camera["fovy_degrees"]
+                ),
                 table=tuple(raw["table"]),
                 texture_seed=raw["texture_seed"],
                 texture_strength=raw["texture_strength"],
@@ -122,7 +127,9 @@ def sample_looks(
         SceneError: more objects are required than asked for, or not enough looks exist.
     """
     if len(set(required)) > num_objects:
-        raise SceneError(f"the task speaks of {len(set(required))} objects, but the scene has room for {num_objects}")
+        raise SceneError(
+            f"the task speaks of {len(set(required))} objects, but the scene has room for {num_objects}"
+        )
     pool = [look for look in all_looks(tuple(kinds)) if look not in required]
     extra = num_objects - len(set(required))
     if extra > len(pool):
@@ -144,7 +151,11 @@ def sample_scene(rng: np.random.Generator, looks: Sequence[Look]) -> Scene:
     angle, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.9)
     ambient = float(rng.uniform(0.38, 0.5))
     light = Light(
-        position=(float(distance * np.cos(angle)), float(distance * np.sin(angle)), float(rng.uniform(0.9, 1.4))),
+        position=(
+            float(distance * np.cos(angle)),
+            float(distance * np.sin(angle)),
+            float(rng.uniform(0.9, 1.4)),
+        ),
         ambient=ambient,
         diffuse=float(rng.uniform(0.42, 0.5)),
     )
@@ -157,7 +168,9 @@ def sample_scene(rng: np.random.Generator, looks: Sequence[Look]) -> Scene:
     brightness = rng.uniform(0.3, 0.75)
     tint = brightness * np.clip(1.0 + rng.normal(0.0, 0.05, size=3), 0.8, 1.2)
     table = (float(tint[0]), float(tint[1]), float(tint[2]))
-    return Scene(tuple(objects), light, camera, table, int(rng.integers(2**31)), float(rng.uniform(0.03, 0.12)))
+    return Scene(
+        tuple(objects), light, camera, table, int(rng.integers(2**31)), float(rng.uniform(0.03, 0.12))
+    )
 
 
 def sample_positions(rng: np.random.Generator, num_objects: int, spacing: float = MIN_SPACING) -> np.ndarray:
@@ -178,4 +191,6 @@ def sample_positions(rng: np.random.Generator, num_objects: int, spacing: float 
                 placed.append(candidate)
             if len(placed) == num_objects:
                 return np.array(placed) + np.array(WORKSPACE_CENTER)
-    raise SceneError(f"{num_objects} objects do not fit {spacing:.3f} m apart; ask for fewer objects or less spacing")
+    raise SceneError(
+        f"{num_objects} objects do not fit {spacing:.3f} m apart; ask for fewer objects or less spacing"
+    )

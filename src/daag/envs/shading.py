@@ -1,0 +1,110 @@
+"""How a ray's hit becomes a colour: light from everywhere, a point light's diffuse and glossy terms, and no gamma.
+
+Without gamma, pixels are linear in albedo, which is what lets a shade be fitted to a picture.
+Source: our choice; the textbook's Blinn-Phong form.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int16, Int32
+
+from daag.errors import ConfigError
+
+GLOSS_EXPONENT = 24
+"""How narrow highlights are."""
+
+
+@dataclass(frozen=True)
+class Light:
+    """A point light and the light that comes from everywhere. Strengths add up to at most 1, so nothing clips.
+
+    Raises:
+        ConfigError: a strength is negative, or they add up to more than 1.
+    """
+
+    position: tuple[float, float, float]
+    ambient: float = 0.45
+    diffuse: float = 0.55
+
+    def __post_init__(self) -> None:
+        if min(self.ambient, self.diffuse) < 0 or self.ambient + self.diffuse > 1.0 + 1e-6:
+            raise ConfigError(
+                f"ambient and diffuse must be >= 0 and add up to at most 1, got {self.ambient} and {self.diffuse}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Surfaces:
+    """What each geom of a model looks like; one row per geom."""
+
+    albedo: Float32[np.ndarray, "G 3"]
+    """RGB in [0, 1]."""
+    gloss: Float32[np.ndarray, "G"]
+    """Strength of the highlight, 0 (matte) to 1."""
+    object_id: Int16[np.ndarray, "G"]
+    """What segmentation shows; 0 for everything that is not an object."""
+    texture: Float32[np.ndarray, "K K"]
+    """Brightness factors, tiled over geom `textured_geom` by its world x and y."""
+    textured_geom: int
+    texture_metres: float = 0.5
+    """Side length of one tile."""
+    background: tuple[float, float, float] = (0.55, 0.6, 0.65)
+    """RGB where a ray hits nothing."""
+
+    def brightness_at(
+        self, x: Float32[np.ndarray, "*N"], y: Float32[np.ndarray, "*N"]
+    ) -> Float32[np.ndarray, "*N"]:
+        """The texture's brightness factor at points of the textured geom, x and y in world metres."""
+        size, per_metre = len(self.texture), np.float32(len(self.texture) / self.texture_metres)
+        row, column = (x * per_metre).astype(np.int32), (y * per_metre).astype(np.int32)
+        # NumPy's integer division by a scalar is several times faster than its remainder.
+        row -= size * (row // size)
+        column -= size * (column // size)
+        return self.texture.ravel().take(row * size + column)
+
+    def ids_of(self, geom: Int32[np.ndarray, "*N"]) -> Int16[np.ndarray, "*N"]:
+        """The object ids of geoms; 0 for geom -1, which is nothing."""
+        return np.where(geom >= 0, self.object_id[geom], np.int16(0))
+
+
+def shade(
+    surfaces: Surfaces,
+    light: Light,
+    geom: Int32[np.ndarray, "R"],
+    points: Float32[np.ndarray, "R 3"],
+    normals: Float32[np.ndarray, "R 3"],
+    towards_camera: Float32[np.ndarray, "R 3"],
+    brightness: Float32[np.ndarray, "R"],
+    lit: Bool[np.ndarray, "R"] | None,
+) -> Float32[np.ndarray, "R 3"]:
+    """The colours of points on surfaces.
+
+    Args:
+        surfaces: what the geoms look like.
+        light: what they are lit by.
+        geom: which geom each point lies on; -1 for a ray that hit nothing.
+        points: world coordinates in metres.
+        normals: unit vectors in world coordinates.
+        towards_camera: unit vectors.
+        brightness: factors on the albedo, for textures.
+        lit: whether the point light reaches the point; None lets it reach every point.
+
+    Returns:
+        RGB, 0 to about 1 (highlights may exceed it).
+    """
+    to_light = np.asarray(light.position, dtype=np.float32) - points
+    to_light /= np.sqrt(np.einsum("rc,rc->r", to_light, to_light))[:, None]
+    diffuse = light.diffuse * np.maximum(np.einsum("rc,rc->r", normals, to_light), 0.0)
+    if lit is not None:
+        diffuse = diffuse * lit
+    strength = light.ambient * (0.8 + 0.2 * normals[:, 2]) + diffuse
+    rgb = surfaces.albedo[geom] * (strength * brightness)[:, None]
+    glossy = np.flatnonzero((diffuse > 0) & (surfaces.gloss[geom] > 0) & (geom >= 0))
+    if len(glossy):
+        halfway = to_light[glossy] + towards_camera[glossy]
+        halfway /= np.sqrt(np.einsum("rc,rc->r", halfway, halfway))[:, None]
+        shine = np.maximum(np.einsum("rc,rc->r", normals[glossy], halfway), 0.0) ** GLOSS_EXPONENT
+        rgb[glossy] += (surfaces.gloss[geom[glossy]] * shine)[:, None]
+    rgb[geom < 0] = surfaces.background
+    return rgb.astype(np.float32, copy=False)
