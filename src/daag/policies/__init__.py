@@ -1,1 +1,25 @@
-"""Policies, and how they learn."""
+"""Policies: what acts, how it learns, and how it explores."""
+
+from daag.policies.exploration import Exploration, ExplorationConfig
+from daag.policies.imitation import ImitationConfig, SelfImitation
+from daag.policies.policy import Learner, Observation, Policy, StepSampler, TextEncoder
+from daag.policies.spatial import SpatialConfig, SpatialNetwork, SpatialPolicy
+from daag.policies.workspace import Workspace, metres_to_pixels, pixels_to_metres
+
+__all__ = [
+    "Exploration",
+    "ExplorationConfig",
+    "ImitationConfig",
+    "Learner",
+    "Observation",
+    "Policy",
+    "SelfImitation",
+    "SpatialConfig",
+    "SpatialNetwork",
+    "SpatialPolicy",
+    "StepSampler",
+    "TextEncoder",
+    "Workspace",
+    "metres_to_pixels",
+    "pixels_to_metres",
+]

@@ -1,0 +1,75 @@
+"""What acts and what learns to act, as the rest of daag sees them.
+
+Source: docs/paper.md (a policy that is conditioned on the text of the current subgoal); the interfaces are our choice.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+
+from daag.episodes.episode import Episode
+
+TextEncoder: TypeAlias = Callable[[Sequence[str]], Float32[np.ndarray, "M D"]]
+"""Sentences to unit vectors, such as the text tower of a reward detector. A policy never changes it."""
+
+StepSampler: TypeAlias = Callable[[int, np.random.Generator], Sequence[tuple[Episode, int]]]
+"""Draws a batch of that many (episode, step index 0..T-1) to imitate; how real and edited, current and earlier
+experience are mixed is the caller's choice."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a policy sees at one moment."""
+
+    rgb: UInt8[np.ndarray, "H W 3"]
+    pixel_to_table: Float32[np.ndarray, "3 3"] | None = None
+    """Homography from pixel (x, y, 1), centres at .5, to table metres at grasp height; None where uncalibrated."""
+    depth: Float[np.ndarray, "H W"] | None = None
+    """Metres along the camera's axis."""
+
+    @classmethod
+    def of(cls, episode: Episode, index: int) -> "Observation":
+        """Observation `index`, 0..T, of an episode."""
+        frame = int(episode.observation_index[index])
+        depth = None if episode.depth is None else episode.depth[frame]
+        return cls(episode.frames[frame], episode.pixel_to_table, depth)
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Says what to do next."""
+
+    def act(
+        self, observation: Observation, instruction: str, rng: np.random.Generator
+    ) -> Float32[np.ndarray, "A"]:
+        """Choose an action in [-1, 1].
+
+        Args:
+            observation: what is seen now.
+            instruction: what to do, "stack the red cube on the blue cube".
+            rng: where a stochastic policy's randomness comes from.
+        """
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """Makes a policy better from episodes that reached what their instruction asks."""
+
+    @property
+    def policy(self) -> Policy:
+        """The policy as learnt so far."""
+
+    def fit(self, draw: StepSampler, num_updates: int, seed: int) -> dict[str, float]:
+        """Learn from the steps that `draw` gives, without forgetting what was learnt before.
+
+        Args:
+            draw: gives the batches. Each step counts as a way to carry out its episode's `instruction`.
+            num_updates: how many gradient steps, or what comes closest to one.
+            seed: of all randomness in this call, `draw`'s included.
+
+        Returns:
+            Metrics by name, means over the last updates.
+        """
