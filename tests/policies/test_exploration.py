@@ -14,7 +14,7 @@ def exploration(**settings) -> Exploration:
 
 def random_actions(explorer: Exploration, objects: np.ndarray = OBJECTS, count: int = 2000) -> np.ndarray:
     rng = np.random.default_rng(0)
-    return np.stack([explorer.random_action(objects, rng) for _ in range(count)])
+    return np.stack([explorer.explore(objects, rng) for _ in range(count)])
 
 
 def nearest(clicks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -23,15 +23,9 @@ def nearest(clicks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return distances.argmin(axis=1), distances.min(axis=1)
 
 
-def test_epsilon_falls_in_a_straight_line_and_then_stays():
-    explorer = exploration(start=0.9, end=0.1, decay_episodes=10)
-    assert [explorer.epsilon(n) for n in (0, 5, 10, 1000)] == pytest.approx([0.9, 0.5, 0.1, 0.1])
-    assert exploration(end=0.2, decay_episodes=0).epsilon(0) == 0.2
-
-
-def test_it_explores_as_often_as_epsilon_says():
-    explorer, rng = exploration(start=0.3, end=0.3), np.random.default_rng(0)
-    assert np.mean([explorer.explores(7, rng) for _ in range(4000)]) == pytest.approx(0.3, abs=0.03)
+def test_one_in_so_many_episodes_is_a_trial_beginning_with_the_first():
+    explorer = exploration(trial_every=3)
+    assert [explorer.is_trial(index) for index in range(7)] == [True, False, False, True, False, False, True]
 
 
 def test_objects_are_picked_evenly_and_placed_evenly_on_others():
@@ -79,7 +73,7 @@ def test_equal_seeds_explore_equally():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"start": 1.5}, {"free_place": -0.1}, {"decay_episodes": -1}, {"noise_metres": -1.0}]
+    "settings", [{"free_place": 1.5}, {"free_place": -0.1}, {"trial_every": 0}, {"noise_metres": -1.0}]
 )
 def test_settings_out_of_range_are_refused(settings):
     with pytest.raises(ConfigError, match=next(iter(settings))):

@@ -6,6 +6,7 @@ relabelled and edited episodes into one buffer drowns the few that show the curr
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import get_args
 
@@ -56,14 +57,18 @@ class TaskBuffer:
     Args:
         config: how steps are drawn.
         store: where the episodes are kept as well; its episodes are read at once. None keeps them in memory only.
+        first: how many of the store's episodes are read; None reads all. A run that goes on from an earlier moment
+            reads what it had then, and adds the rest again.
     """
 
-    def __init__(self, config: TaskBufferConfig | None = None, store: EpisodeStore | None = None) -> None:
+    def __init__(
+        self, config: TaskBufferConfig | None = None, store: EpisodeStore | None = None, first: int | None = None
+    ) -> None:
         self.config = config or TaskBufferConfig()
         self.store = store
         self._episodes: dict[str, Episode] = {}
         self._classes: dict[tuple[str, bool], list[Episode]] = {}
-        for episode in store or ():
+        for episode in islice(store or (), first):
             self._add(episode)
 
     @classmethod

@@ -1,0 +1,274 @@
+"""The agent: finetune, extract, explore.  Source: docs/paper.md; every setting is our choice.
+
+`Agent.learn` is the loop of the method, top to bottom. Its parts are made elsewhere and passed in.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+import gymnasium
+import numpy as np
+
+from daag.episodes import Achievement, BatchShares, Episode, LifelongBuffer, TaskBuffer
+from daag.errors import ConfigError
+from daag.hindsight import Augmentation, Hindsight
+from daag.llm.planner import Planner
+from daag.play import Moment, Played, play
+from daag.policies import Learner, Policy
+from daag.rewards.detector import RewardDetector
+from daag.rewards.labelling import label
+from daag.tasks import Subgoal, Task
+
+RewardSource = Literal["detector", "environment", "both"]
+Env = gymnasium.Env[Any, Any]
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """How long and how much. All our choice."""
+
+    max_episodes: int = 40
+    """Real episodes per task at most."""
+
+    fit_after: tuple[int, ...] = (1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90, 130, 200)
+    """After how many of a task's episodes the policy is trained."""
+
+    updates_per_fit: int = 200
+    """Gradient steps of each training."""
+
+    stop_after: int = 3
+    """A task counts as learnt when so many successive trials of the policy succeed by the agent's own signal."""
+
+    extract_at_most: int = 40
+    """How many episodes of the past are looked at for a new subgoal."""
+
+    reward: RewardSource = "detector"
+    """Who says that a subgoal is reached: the detector, the environment, or either."""
+
+    shares: BatchShares = BatchShares()
+    """How training batches are mixed."""
+
+    def __post_init__(self) -> None:
+        if self.max_episodes < 1 or self.updates_per_fit < 0 or self.stop_after < 1 or self.extract_at_most < 0:
+            raise ConfigError("max_episodes and stop_after must be at least 1, the other counts at least 0")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a task has come; enough to go on from."""
+
+    episodes: int = 0
+    """Real episodes so far."""
+    successes: int = 0
+    """Successive trials that succeeded, by the agent's own signal, up to now."""
+    fitted_at: int = -1
+    """After how many episodes the policy was last trained."""
+
+    def learnt(self, stop_after: int) -> bool:
+        """Whether enough trials in a row succeeded."""
+        return self.successes >= stop_after
+
+    def after(self, trial: bool, reached: bool) -> "Progress":
+        """The progress after one more episode. Exploring neither adds to the row of successes nor breaks it."""
+        successes = self.successes if not trial else self.successes + 1 if reached else 0
+        return Progress(self.episodes + 1, successes, self.fitted_at)
+
+
+@dataclass(frozen=True, eq=False)
+class Event:
+    """Something that happened while learning, for whoever logs, draws and saves."""
+
+    kind: Literal["extract", "episode", "fit", "learnt"]
+    values: Mapping[str, object]
+    """Numbers and words by name."""
+    progress: Progress
+    """From here learning can go on."""
+    augmentation: Augmentation | None = None
+    """What hindsight made of the episodes concerned."""
+
+
+class Explorer(Protocol):
+    """Decides which episodes try the policy, and acts in those that do not."""
+
+    def is_trial(self, episode_index: int) -> bool:
+        """Whether an episode is played by the policy alone; depends on the count of episodes and nothing else."""
+
+    def explore(self, proposals: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """A random action, float32 (A,), towards proposals, float32 (K, 2) table metres."""
+
+
+@dataclass
+class Agent:
+    """An agent with a memory. `learn` yields events as it goes, so that callers can log, draw and save.
+
+    Args:
+        planner: splits instructions, proposes edits.
+        detector: labels, stops, switches subgoals.
+        hindsight: makes experience of episodes.
+        learner: trains the policy.
+        explorer: acts where the policy does not.
+        lifelong: every episode of every task.
+        task_buffer: what the policy learns from.
+        config: how long and how much.
+        seed: of everything random.
+        run_name: prefix of all episode ids.
+    """
+
+    planner: Planner
+    detector: RewardDetector
+    hindsight: Hindsight
+    learner: Learner
+    explorer: Explorer
+    lifelong: LifelongBuffer
+    task_buffer: TaskBuffer
+    config: AgentConfig = field(default_factory=AgentConfig)
+    seed: int = 0
+    run_name: str = "run"
+
+    @property
+    def policy(self) -> Policy:
+        """The policy as learnt so far."""
+        return self.learner.policy
+
+    def learn(self, task: Task, env: Env, task_index: int = 0, start: "Progress | None" = None) -> Iterator[Event]:
+        """Learn one task, after all that was learnt before.
+
+        Args:
+            task: what to achieve.
+            env: where; its episodes should not end on success, which is for the agent to notice.
+            task_index: its number in the sequence; part of all seeds and ids.
+            start: where an interrupted run stood; None starts the task.
+        """
+        subgoals = self.planner.decompose(task.instruction)
+        progress = start
+        if progress is None:
+            extracted = self._extract(subgoals, task_index)
+            self.task_buffer.extend(extracted.episodes)
+            progress = Progress()
+            yield Event("extract", {"instruction": task.instruction}, progress, extracted)
+        while True:
+            if self._fit_is_due(progress, subgoals):
+                metrics = self._fit(subgoals, task_index, progress.episodes)
+                progress = replace(progress, fitted_at=progress.episodes)
+                yield Event("fit", {"episodes": progress.episodes, **metrics}, progress)
+            if self._finished(progress):
+                break
+            trial = self.explorer.is_trial(progress.episodes) and self._knows(subgoals)
+            played = self._play(env, task, subgoals, task_index, progress.episodes, trial)
+            episode = self._label(played.episode, subgoals)
+            self.lifelong.append([episode], [self._vector(episode)])
+            augmentation = self.hindsight.augment(episode, subgoals, self.seed)
+            self.task_buffer.extend(augmentation.episodes)
+            reached = played.num_reached == len(subgoals)
+            progress = progress.after(trial, reached)
+            values = {
+                "episodes": progress.episodes,
+                "trial": trial,
+                "steps": episode.num_steps,
+                "reached": reached,
+                "success": played.success,
+                "achieved": [found.description for found in episode.achievements],
+            }
+            yield Event("episode", values, progress, augmentation)
+        learnt = progress.learnt(self.config.stop_after)
+        yield Event("learnt", {"episodes": progress.episodes, "learnt": learnt}, progress)
+
+    def evaluate(self, task: Task, env: Env, seeds: Sequence[int]) -> float:
+        """The share of scenes in which the policy alone achieves a task, by the world's truth."""
+        subgoals = self.planner.decompose(task.instruction)
+        rng = np.random.default_rng(0)
+
+        def choose(moment: Moment, goal: Subgoal) -> np.ndarray:
+            return self.policy.act(moment.observation, goal.instruction, rng)
+
+        outcomes = [
+            play(env, f"evaluation/{seed}", task.instruction, subgoals, seed, choose, self._reached).success
+            for seed in seeds
+        ]
+        return float(np.mean(outcomes))
+
+    def _extract(self, subgoals: Sequence[Subgoal], task_index: int) -> Augmentation:
+        """What was already done that shows, or could look like, a success here?"""
+        found: dict[str, Episode] = {}
+        before = f"id NOT LIKE '{self.run_name}/{task_index}/%'"  # a resumed run must not meet its own future
+        for goal in subgoals:
+            vector = self.detector.embed_texts([goal.description])[0]
+            for episode in self.lifelong.retrieve(vector, self.config.extract_at_most, before):
+                found.setdefault(episode.id, episode)
+        result = Augmentation()
+        for episode in found.values():
+            result += self.hindsight.augment(episode, subgoals, self.seed)
+        return result
+
+    def _play(
+        self, env: Env, task: Task, subgoals: Sequence[Subgoal], task_index: int, index: int, trial: bool
+    ) -> Played:
+        rng = np.random.default_rng((self.seed, task_index, index, 1))
+
+        def choose(moment: Moment, goal: Subgoal) -> np.ndarray:
+            if trial:
+                return self.policy.act(moment.observation, goal.instruction, rng)
+            return self.explorer.explore(moment.proposals, rng)
+
+        reached = self._reached if trial else _never
+        scene_seed = int(np.random.SeedSequence((self.seed, task_index, index)).generate_state(1)[0]) % 2**31
+        episode_id = f"{self.run_name}/{task_index}/{index:05d}"
+        return play(env, episode_id, task.instruction, subgoals, scene_seed, choose, reached)
+
+    def _reached(self, moment: Moment, goal: Subgoal) -> bool:
+        if self.config.reward != "detector" and moment.reward > 0:
+            return True
+        if self.config.reward == "environment":
+            return False
+        frame = self.detector.embed_frames(moment.observation.rgb[None])[0]
+        text = self.detector.embed_texts([goal.description])[0]
+        return bool(frame @ text >= self.detector.success_threshold(goal.description))
+
+    def _label(self, episode: Episode, subgoals: Sequence[Subgoal]) -> Episode:
+        """The episode with what it achieved, by the agent's own signal."""
+        found: list[Achievement] = []
+        if self.config.reward != "environment":
+            found += label(episode, self.planner.describe(episode.objects), self.detector)
+        if self.config.reward != "detector":
+            known = {achievement.description for achievement in found}
+            rewarded = np.flatnonzero(episode.rewards > 0) + 1
+            last = subgoals[-1].description
+            if len(rewarded) and last not in known:
+                end = int(rewarded[0])
+                found.append(Achievement(last, max(end - 1, 0), end, 1.0))
+        return replace(episode, achievements=tuple(sorted(found, key=lambda each: (each.end, each.description))))
+
+    def _vector(self, episode: Episode) -> np.ndarray | None:
+        """Where retrieval finds an episode: the mean embedding of what it achieved."""
+        if not episode.achievements:
+            return None
+        vectors = self.detector.embed_texts([achievement.description for achievement in episode.achievements])
+        mean = vectors.mean(axis=0)
+        return np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
+
+    def _knows(self, subgoals: Sequence[Subgoal]) -> bool:
+        """Whether there is anything to learn the task from."""
+        return any(goal.instruction in self.task_buffer.instructions for goal in subgoals)
+
+    def _finished(self, progress: Progress) -> bool:
+        return progress.episodes >= self.config.max_episodes or progress.learnt(self.config.stop_after)
+
+    def _fit_is_due(self, progress: Progress, subgoals: Sequence[Subgoal]) -> bool:
+        due = progress.episodes in self.config.fit_after or self._finished(progress)
+        due |= progress.episodes == 0 and self._knows(subgoals)
+        return due and progress.fitted_at < progress.episodes and len(self.task_buffer) > 0
+
+    def _fit(self, subgoals: Sequence[Subgoal], task_index: int, episodes: int) -> dict[str, object]:
+        current = [goal.instruction for goal in subgoals]
+
+        def draw(batch_size: int, rng: np.random.Generator) -> list[tuple[Episode, int]]:
+            return self.task_buffer.sample(batch_size, rng, self.config.shares, current)
+
+        seed = int(np.random.SeedSequence((self.seed, task_index, episodes, 2)).generate_state(1)[0])
+        metrics = self.learner.fit(draw, self.config.updates_per_fit, seed)
+        return {**metrics, "task_buffer": self.task_buffer.counts()}
+
+
+def _never(moment: Moment, goal: Subgoal) -> bool:  # noqa: ARG001 - the signature of Reached
+    return False

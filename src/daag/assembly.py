@@ -1,0 +1,137 @@
+"""Puts an agent together from names: worlds, models, arms.  The only place that knows all of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import gymnasium
+
+from daag.agent import Agent, AgentConfig, Env
+from daag.diffusion import Compositor, ControlNetEditor, OracleEditor, VideoEditor
+from daag.envs import RGB_STACKING, register
+from daag.envs.stacking import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT, rerender
+from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer
+from daag.errors import UnknownNameError
+from daag.hindsight import GateConfig, Hindsight, HindsightConfig
+from daag.llm import CachedPlanner, GrammarPlanner, Planner
+from daag.policies import Exploration, ExplorationConfig, SelfImitation, Workspace
+from daag.rewards import ClipDetector
+from daag.tasks import CARRYING_KINDS
+
+Arm = Literal[
+    "none", "match", "relabel", "compositor", "per-frame", "hea", "oracle", "hea-no-gate", "hea-no-exchange"
+]
+EnvName = Literal["rgb-stacking"]
+
+
+@dataclass(frozen=True)
+class _WorldSpec:
+    """What the assembly must know of a world."""
+
+    env_id: str
+    kwargs: Mapping[str, Any]
+    workspace: Workspace
+
+
+_WORLDS: dict[str, _WorldSpec] = {
+    "rgb-stacking": _WorldSpec(
+        RGB_STACKING,
+        {"kinds": CARRYING_KINDS, "terminate_on_success": False},
+        Workspace(WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT),
+    )
+}
+
+EDITORS: dict[str, Callable[[], VideoEditor]] = {
+    "compositor": Compositor,
+    "per-frame": lambda: ControlNetEditor.per_frame("tiny"),
+    "hea": lambda: ControlNetEditor.from_pretrained("tiny"),
+    "oracle": lambda: OracleEditor(partial(rerender, albedos=None)),
+}
+"""Arms that change pixels, and how."""
+
+ARMS: tuple[str, ...] = tuple(Arm.__args__)  # type: ignore[attr-defined]
+
+
+def make_env(name: str, motion_frames: int = 8, num_objects: int = 4) -> Env:
+    """A world by name; episodes do not end on success, which is for the agent to notice.
+
+    Raises:
+        UnknownNameError: no such world.
+    """
+    if name not in _WORLDS:
+        raise UnknownNameError("world", name, _WORLDS)
+    register()
+    spec = _WORLDS[name]
+    return gymnasium.make(spec.env_id, **spec.kwargs, motion_frames=motion_frames, num_objects=num_objects)
+
+
+def make_planner(arm: str = "hea", cache: Path | None = None) -> Planner:
+    """The embedded planner, asking each question once where there is a cache."""
+    planner = GrammarPlanner(exchange=arm != "hea-no-exchange")
+    return planner if cache is None else CachedPlanner(planner, cache)
+
+
+def make_hindsight(arm: str, planner: Planner, detector: ClipDetector) -> Hindsight:
+    """Hindsight as an arm of the comparisons has it.
+
+    Raises:
+        UnknownNameError: no such arm.
+    """
+    if arm not in ARMS:
+        raise UnknownNameError("arm", arm, ARMS)
+    base = arm.removesuffix("-no-gate").removesuffix("-no-exchange")
+    editor = EDITORS[base]() if base in EDITORS else None
+    config = HindsightConfig(
+        match=arm != "none",
+        relabel=arm not in ("none", "match"),
+        gate=GateConfig(enabled=arm != "hea-no-gate"),
+    )
+    return Hindsight(planner, detector, editor, config)
+
+
+def make_agent(
+    env_name: str,
+    arm: str,
+    detector: ClipDetector,
+    planner: Planner,
+    seed: int,
+    config: AgentConfig | None = None,
+    run_name: str = "run",
+    lifelong: LifelongBuffer | None = None,
+    task_buffer: TaskBuffer | None = None,
+) -> Agent:
+    """An agent for a world.
+
+    Args:
+        env_name: which world.
+        arm: what hindsight it uses.
+        detector: its reward detector, whose text tower also conditions the policy.
+        planner: its controller.
+        seed: of everything random.
+        config: how long and how much.
+        run_name: prefix of all episode ids.
+        lifelong: memory; a fresh one in main memory by default.
+        task_buffer: likewise.
+
+    Raises:
+        UnknownNameError: no such world or arm.
+    """
+    if env_name not in _WORLDS:
+        raise UnknownNameError("world", env_name, _WORLDS)
+    workspace = _WORLDS[env_name].workspace
+    if lifelong is None:
+        lifelong = LifelongBuffer(EpisodeStore.in_memory(detector.vector_size))
+    return Agent(
+        planner=planner,
+        detector=detector,
+        hindsight=make_hindsight(arm, planner, detector),
+        learner=SelfImitation(workspace, detector.embed_texts, seed),
+        explorer=Exploration(ExplorationConfig(), workspace),
+        lifelong=lifelong,
+        task_buffer=task_buffer if task_buffer is not None else TaskBuffer(),
+        config=config or AgentConfig(),
+        seed=seed,
+        run_name=run_name,
+    )

@@ -1,0 +1,228 @@
+"""The gates: which repainted episodes may teach the policy, and which repainted frames may teach the detector.
+
+An edit that feeds the policy must look right to the reward detector, before and after. An edit that teaches the
+detector cannot be asked of it about what it is to learn, so that gate asks about single objects only.
+Source: our choice; docs/hindsight.md lists every check.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from daag.diffusion.lab import srgb_to_lab
+from daag.episodes import Episode
+from daag.errors import ConfigError
+from daag.rewards.detector import RewardDetector
+from daag.tasks import EditPlan
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """Bounds of the gates. All are our choice."""
+
+    max_shading_residual: float = 0.16
+    """Root mean square, relative to the object's brightness range, of what the true normals leave unexplained."""
+
+    max_flicker: float = 8.0
+    """CIELAB units by which an object's mean colour may change between two frames beyond what the source's did."""
+
+    target_margin: float = 0.0
+    """Cosine similarity by which the edit must exceed the threshold for the target."""
+
+    enabled: bool = True
+    """Whether edits are judged at all; False accepts every edit (an ablation)."""
+
+    def __post_init__(self) -> None:
+        if self.max_shading_residual <= 0 or self.max_flicker <= 0:
+            raise ConfigError("max_shading_residual and max_flicker must be positive")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gates measured, and what they decided."""
+
+    scores: dict[str, float] = field(default_factory=dict)
+    verdicts: dict[str, bool] = field(default_factory=dict)
+    enabled: bool = True
+
+    @property
+    def accepted(self) -> bool:
+        """Whether every check passed, or the gate is off."""
+        return not self.enabled or all(self.verdicts.values())
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The names of the checks that failed."""
+        return tuple(name for name, passed in self.verdicts.items() if not passed)
+
+
+@dataclass(frozen=True, eq=False)
+class EditedSegment:
+    """A segment of an episode, and the same frames repainted."""
+
+    episode: Episode
+    frame_index: np.ndarray
+    """Which frames of the episode, int (N,); first and last are observations."""
+    plan: EditPlan
+    edited: UInt8[np.ndarray, "N H W 3"]
+
+    @property
+    def source(self) -> UInt8[np.ndarray, "N H W 3"]:
+        """The frames before the edit."""
+        return self.episode.frames[self.frame_index]
+
+    def mask(self, name: str) -> Bool[np.ndarray, "N H W"]:
+        """Where an object of the source scene is visible."""
+        assert self.episode.segmentation is not None
+        object_id = self.episode.objects.index(name) + 1
+        return np.asarray(self.episode.segmentation[self.frame_index] == object_id)
+
+
+def judge_for_policy(
+    segment: EditedSegment,
+    target: str,
+    achieved: str,
+    distractors: Sequence[str],
+    detector: RewardDetector,
+    config: GateConfig,
+) -> Verdict:
+    """Decide whether a repainted segment may enter the task buffer.
+
+    Args:
+        segment: ends at the observation that came to show `achieved`.
+        target: what the repainted end must show.
+        achieved: what the source's end shows, and what must be gone.
+        distractors: what the repainted end must not show.
+        detector: whose thresholds decide.
+        config: bounds of the checks on pixels.
+    """
+    if not config.enabled:
+        return Verdict(enabled=False)
+    ends = np.stack([segment.source[-1], segment.edited[0], segment.edited[-1]])
+    descriptions = [target, achieved, *distractors]
+    similarity = detector.embed_frames(ends) @ detector.embed_texts(descriptions).T
+    thresholds = np.array([detector.success_threshold(description) for description in descriptions])
+    margin = similarity - thresholds
+    distractor_margin = float(margin[2, 2:].max()) if len(distractors) else -1.0
+    scores = {
+        "target_before": float(similarity[0, 0]),
+        "target_after": float(similarity[2, 0]),
+        "achieved_after": float(similarity[2, 1]),
+        "distractor_margin": distractor_margin,
+    }
+    verdicts = {
+        "target_not_shown_before": bool(margin[0, 0] < 0),
+        "target_not_shown_at_start": bool(margin[1, 0] < 0),
+        "target_shown_after": bool(margin[2, 0] >= config.target_margin),
+        "distractors_not_shown": distractor_margin < 0,
+        "achieved_gone": bool(margin[2, 1] < 0),
+    }
+    pixel_scores, pixel_verdicts = _judge_pixels(segment, config)
+    return Verdict(scores | pixel_scores, verdicts | pixel_verdicts)
+
+
+def judge_for_detector(
+    segment: EditedSegment, captions: Sequence[tuple[str, str]], detector: RewardDetector, config: GateConfig
+) -> Verdict:
+    """Decide whether a repainted frame may teach the detector a description that it does not know yet.
+
+    Args:
+        segment: usually a single frame.
+        captions: for each edited object (a caption that must fit it now, the caption that fitted before), asked of
+            the object's own crop; never the target description itself.
+        detector: asked about single objects only.
+        config: bounds of the checks on pixels.
+    """
+    if not config.enabled:
+        return Verdict(enabled=False)
+    scores: dict[str, float] = {}
+    verdicts: dict[str, bool] = {}
+    for edit, (after, before) in zip(segment.plan.edits, captions, strict=True):
+        crop = _crop(segment.edited[-1], segment.mask(edit.source)[-1])
+        if crop is None:
+            verdicts[f"{edit.source}_visible"] = False
+            continue
+        similarity = detector.embed_frames(crop[None]) @ detector.embed_texts([after, before]).T
+        advantage = float(similarity[0, 0] - similarity[0, 1])
+        scores[f"{edit.source}_looks_new"] = advantage
+        verdicts[f"{edit.source}_looks_new"] = advantage > 0
+    pixel_scores, pixel_verdicts = _judge_pixels(segment, config)
+    return Verdict(scores | pixel_scores, verdicts | pixel_verdicts)
+
+
+def _judge_pixels(segment: EditedSegment, config: GateConfig) -> tuple[dict[str, float], dict[str, bool]]:
+    residual = max(
+        (
+            shading_residual(segment, edit.source)
+            for edit in segment.plan.edits
+            if edit.source.split()[-1] == edit.target.split()[-1]  # another kind has another geometry
+        ),
+        default=0.0,
+    )
+    jump = max(colour_jump(segment, edit.source) for edit in segment.plan.edits)
+    return (
+        {"shading_residual": residual, "flicker": jump},
+        {"geometry_kept": residual <= config.max_shading_residual, "steady": jump <= config.max_flicker},
+    )
+
+
+def shading_residual(segment: EditedSegment, name: str) -> float:
+    """How badly the true surface normals explain the shading of a repainted object.
+
+    Brightness is fitted, frame by frame, by a linear function of the normal (which is what diffuse light gives);
+    what remains is compared with what remains on the source, so that shadows and highlights are not held against
+    the edit.
+
+    Returns:
+        The larger of 0 and (root mean square residual of the edit - of the source), over the object's brightest
+        value, in [0, 1]; 0 where the object is hardly visible.
+    """
+    assert segment.episode.normals is not None
+    masks = segment.mask(name)
+    normals = segment.episode.normals[segment.frame_index].astype(np.float32) / 127.0
+    worst = 0.0
+    for mask, normal, edited, source in zip(masks, normals, segment.edited, segment.source, strict=True):
+        if mask.sum() < 12:
+            continue
+        basis = np.column_stack([normal[mask], np.ones(int(mask.sum()), dtype=np.float32)])
+        worst = max(worst, _unexplained(basis, edited[mask]) - _unexplained(basis, source[mask]))
+    return worst
+
+
+def colour_jump(segment: EditedSegment, name: str) -> float:
+    """The largest change of an object's mean colour between successive frames, beyond the source's own.
+
+    Returns:
+        Distance in CIELAB, at least 0.
+    """
+    masks = segment.mask(name)
+    visible = np.flatnonzero(masks.sum(axis=(1, 2)) >= 12)
+    if len(visible) < 2:
+        return 0.0
+    edited, source = (
+        np.stack([srgb_to_lab(frames[i][masks[i]]).mean(axis=0) for i in visible])
+        for frames in (segment.edited, segment.source)
+    )
+    # Light and occlusion change the lightness of any object; the hue of one object must stay.
+    jumps = np.linalg.norm(np.diff(edited, axis=0)[:, 1:], axis=1) - np.linalg.norm(
+        np.diff(source, axis=0)[:, 1:], axis=1
+    )
+    return float(max(jumps.max(), 0.0))
+
+
+def _unexplained(basis: np.ndarray, pixels: np.ndarray) -> float:
+    """Residual of pixels on the basis, relative to the brightest pixel (at least 40, so that black is not noise)."""
+    values = pixels.astype(np.float32).mean(axis=1)
+    fit, *_ = np.linalg.lstsq(basis, values, rcond=None)
+    residual = values - basis @ fit
+    return float(np.sqrt(np.mean(residual**2)) / max(float(values.max()), 40.0))
+
+
+def _crop(frame: np.ndarray, mask: np.ndarray, border: int = 4) -> np.ndarray | None:
+    rows, columns = np.nonzero(mask)
+    if len(rows) < 12:
+        return None
+    top, left = max(int(rows.min()) - border, 0), max(int(columns.min()) - border, 0)
+    return np.asarray(frame[top : int(rows.max()) + border + 1, left : int(columns.max()) + border + 1])

@@ -1,0 +1,187 @@
+"""Hindsight experience augmentation: one episode and the current subgoals in, usable experience out.
+
+label -> match -> ask -> edit -> accept. Source: docs/paper.md (the decision rule); gates, relabelling and
+provenance are our choice.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from daag.diffusion.editor import VideoEditor
+from daag.episodes import Achievement, Episode, Origin, Provenance, cut
+from daag.errors import LanguageError
+from daag.hindsight.acceptance import EditedSegment, GateConfig, Verdict, judge_for_policy
+from daag.llm.planner import Planner
+from daag.rewards.detector import RewardDetector
+from daag.tasks import EditPlan, ObjectEdit, Subgoal
+
+
+@dataclass(frozen=True)
+class HindsightConfig:
+    """Which kinds of hindsight are used. The arms of every comparison differ in these and in the editor only."""
+
+    match: bool = True
+    """Whether episodes of other tasks that happen to show a subgoal are used."""
+
+    relabel: bool = True
+    """Whether what an episode achieved instead becomes its instruction (hindsight in words)."""
+
+    segment_steps: int | None = 1
+    """At most so many steps before an achievement count as having led to it; None: all since the last one. In a
+    world whose step is a whole pick and place, one step is the achievement."""
+
+    gate: GateConfig = GateConfig()
+
+
+@dataclass(frozen=True, eq=False)
+class Rejection:
+    """An edit that the gates turned down; kept as a sample for the report, not as data."""
+
+    segment: EditedSegment
+    subgoal: Subgoal
+    verdict: Verdict
+
+
+@dataclass(eq=False)
+class Augmentation:
+    """What hindsight made of some episodes."""
+
+    episodes: list[Episode] = field(default_factory=list)
+    """Real, relabelled and edited segments, each reaching what its instruction asks."""
+    rejections: list[Rejection] = field(default_factory=list)
+    declined: dict[str, int] = field(default_factory=dict)
+    """How often the planner saw no way, by reason."""
+    num_proposed: int = 0
+    """How many edits the planner proposed."""
+
+    def __iadd__(self, other: "Augmentation") -> "Augmentation":
+        self.episodes += other.episodes
+        self.rejections += other.rejections
+        self.num_proposed += other.num_proposed
+        for reason, count in other.declined.items():
+            self.declined[reason] = self.declined.get(reason, 0) + count
+        return self
+
+
+@dataclass(frozen=True)
+class Hindsight:
+    """Turns labelled episodes into experience for the current subgoals. Pure: equal arguments, equal results."""
+
+    planner: Planner
+    detector: RewardDetector
+    editor: VideoEditor | None
+    """None: pixels are never changed."""
+    config: HindsightConfig = HindsightConfig()
+
+    def augment(self, episode: Episode, subgoals: Sequence[Subgoal], seed: int) -> Augmentation:
+        """Make what can be made of one episode.
+
+        Args:
+            episode: labelled; its `achievements` say what it came to show.
+            subgoals: of the current task.
+            seed: of everything random in the edits.
+        """
+        result = Augmentation()
+        for achievement in episode.achievements:
+            matches = [goal for goal in subgoals if self.planner.compare(achievement.description, goal.description)]
+            result.episodes += [self._matched(episode, achievement, goal) for goal in matches]
+            if matches:
+                continue
+            if self.config.relabel:
+                result.episodes += self._relabelled(episode, achievement)
+            if self.editor is not None:
+                for goal in subgoals:
+                    result += self._edited(self.editor, episode, achievement, goal, seed)
+        return result
+
+    def _matched(self, episode: Episode, achievement: Achievement, goal: Subgoal) -> Episode:
+        origin: Origin = "real" if episode.instruction == goal.instruction else "relabelled"
+        return self._segment(episode, achievement, goal.instruction, origin, achievement)
+
+    def _relabelled(self, episode: Episode, achievement: Achievement) -> list[Episode]:
+        try:
+            instruction = self.planner.decompose(achievement.description)[0].instruction
+        except LanguageError:  # a description that nobody could be asked to bring about
+            return []
+        return [self._segment(episode, achievement, instruction, "relabelled", achievement)]
+
+    def _edited(
+        self, editor: VideoEditor, episode: Episode, achievement: Achievement, goal: Subgoal, seed: int
+    ) -> Augmentation:
+        proposal = self.planner.propose_edit(achievement.description, goal, episode.objects)
+        if proposal.plan is None:
+            return Augmentation(declined={proposal.reason: 1})
+        start, end = self._bounds(achievement)
+        first, last = (int(episode.observation_index[index]) for index in (start, end))
+        frame_index = np.arange(first, last + 1)
+        edit_seed = _stable_seed(episode.id, goal.description, end, seed)
+        edited = editor.edit(episode, frame_index, proposal.plan, edit_seed)
+        segment = EditedSegment(episode, frame_index, proposal.plan, edited)
+        distractors = [
+            text for text in self.planner.distractors(goal.description) if text != achievement.description
+        ]
+        verdict = judge_for_policy(
+            segment, goal.description, achievement.description, distractors, self.detector, self.config.gate
+        )
+        if not verdict.accepted:
+            return Augmentation(num_proposed=1, rejections=[Rejection(segment, goal, verdict)])
+        reached = replace(
+            achievement, description=goal.description, score=verdict.scores.get("target_after", achievement.score)
+        )
+        augmented = self._segment(episode, achievement, goal.instruction, "edited", reached)
+        provenance = replace(
+            augmented.provenance,
+            plan=tuple((edit.operation, edit.source, edit.target) for edit in proposal.plan.edits),
+            models={"detector": self.detector.hash, "editor": editor.hash, "planner": self.planner.hash},
+            seed=edit_seed,
+            scores=verdict.scores,
+            verdicts=verdict.verdicts,
+        )
+        names = {key: proposal.plan.renaming.get(name, name) for key, name in augmented.object_names.items()}
+        augmented = replace(augmented, frames=edited, object_names=names, provenance=provenance)
+        return Augmentation(num_proposed=1, episodes=[augmented])
+
+    def _bounds(self, achievement: Achievement) -> tuple[int, int]:
+        start = achievement.start
+        if self.config.segment_steps is not None:
+            start = max(start, achievement.end - self.config.segment_steps)
+        return start, achievement.end
+
+    def _segment(
+        self, episode: Episode, achievement: Achievement, instruction: str, origin: Origin, reached: Achievement
+    ) -> Episode:
+        start, end = self._bounds(achievement)
+        segment = cut(
+            episode,
+            start,
+            end,
+            instruction,
+            id=f"{episode.id}/{origin}-{start}-{end}-{_digest(instruction)}",
+            provenance=Provenance(origin=origin, source_id=episode.id, segment=(start, end)),
+        )
+        return replace(segment, achievements=(replace(reached, start=0, end=end - start),))
+
+
+def plan_of(episode: Episode) -> EditPlan:
+    """The plan by which an edited episode was made, out of its provenance."""
+    return EditPlan(tuple(ObjectEdit(*edit) for edit in episode.provenance.plan))  # type: ignore[arg-type]
+
+
+def count_reasons(rejections: Iterable[Rejection]) -> dict[str, int]:
+    """How often each check turned an edit down."""
+    counts: dict[str, int] = {}
+    for rejection in rejections:
+        for reason in rejection.verdict.reasons:
+            counts[reason] = counts.get(reason, 0) + 1
+    return counts
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _stable_seed(*parts: object) -> int:
+    return int(hashlib.sha256(repr(parts).encode()).hexdigest()[:8], 16) % 2**31

@@ -1,0 +1,222 @@
+"""The main job: learn a sequence of tasks, keep everything, evaluate on held-out scenes."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from torch.utils.tensorboard import SummaryWriter
+
+from daag.agent import Agent, AgentConfig, Env, Event
+from daag.assembly import Arm, EnvName, make_agent, make_env, make_planner
+from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer
+from daag.errors import ConfigError, RunError
+from daag.hindsight import count_reasons
+from daag.policies import SelfImitation
+from daag.rewards import ClipDetector
+from daag.run import RunDirectory, RunState
+from daag.tasks import Task
+
+EVALUATION_SEED = 1_000_000_000
+"""Held-out scenes are counted from here; exploration draws its seeds by hash, below 2**31, and skips none of these
+on purpose: a collision has a chance of one in ten million."""
+
+
+@dataclass(frozen=True)
+class LifelongConfig:
+    """Learn a sequence of tasks, each with the memory of those before."""
+
+    tasks: tuple[str, ...]
+    """Instructions, in order: "stack the red cube on the blue cube"."""
+    env: EnvName = "rgb-stacking"
+    """Which world."""
+    out: Path = Path("runs/lifelong")
+    """Directory of the run; must not exist."""
+    episodes: int = 40
+    """Real episodes per task at most."""
+    seed: int = 0
+    reward: Literal["detector", "environment", "both"] = "detector"
+    """Who says that a subgoal is reached."""
+    arm: Arm = "hea"
+    """Which hindsight: `none`, `relabel`, `hea`, ..."""
+    detector: str = "ready"
+    """Reward detector: `ready`, `base`, a directory, or a hub id."""
+    evaluation_scenes: int = 50
+    """Held-out scenes after each task."""
+    curve_scenes: int = 20
+    """The first of them, on which the policy is evaluated after each training; 0: never."""
+    num_objects: int = 4
+    """Objects on the table."""
+
+    def __post_init__(self) -> None:
+        if not self.tasks:
+            raise ConfigError("expected at least one task, such as --tasks 'stack the red cube on the blue cube'")
+        if self.evaluation_scenes < 1 or not 0 <= self.curve_scenes <= self.evaluation_scenes:
+            raise ConfigError("expected evaluation_scenes >= 1 and curve_scenes between 0 and evaluation_scenes")
+
+    def to_json(self) -> dict[str, object]:
+        """As plain values."""
+        return {**asdict(self), "tasks": list(self.tasks), "out": str(self.out)}
+
+    @classmethod
+    def from_json(cls, raw: dict[str, object], out: Path) -> "LifelongConfig":
+        """Read what `to_json` gave; the directory may have moved since.
+
+        Raises:
+            RunError: the values are of another version of daag.
+        """
+        try:
+            return cls(**{**raw, "tasks": tuple(raw["tasks"]), "out": out})  # type: ignore[arg-type]
+        except (KeyError, TypeError) as error:
+            raise RunError(f"{out / 'config.json'} is of another version of daag: {error}") from error
+
+
+class LifelongRun:
+    """One run of the main job, from its directory. `run` goes on from wherever the run stands."""
+
+    def __init__(self, config: LifelongConfig, directory: RunDirectory) -> None:
+        self.config, self.directory = config, directory
+        self._detector = ClipDetector.from_pretrained(config.detector)
+        self._planner = make_planner(config.arm, directory.path / "planner-cache.jsonl")
+        for instruction in config.tasks:
+            self._planner.decompose(instruction)  # say what cannot be understood before anything is learnt
+        self._state = directory.load_state()
+        self.agent = self._make_agent()
+        self._policy_file = self._state.policy_file if self._state else ""
+        self._num_fits = int(self._policy_file.split("-")[1].split(".")[0]) if self._policy_file else 0
+        self._writer = SummaryWriter(str(directory.path / "tensorboard"))
+        self._env_steps = 0
+
+    def run(self, console: Console | None = None) -> list[float]:
+        """Learn what is left to learn.
+
+        Returns:
+            The success rate on held-out scenes after each task, all tasks seen so far: the last evaluation.
+        """
+        config = self.config
+        self.directory.rewind(self._state)
+        first = self._state.task_index if self._state else 0
+        env = make_env(config.env, num_objects=config.num_objects)
+        held_out = make_env(config.env, motion_frames=0, num_objects=config.num_objects)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console) as bars:
+            for index in range(first, len(config.tasks)):
+                self._learn(index, env, held_out, bars)
+        finals = [
+            float(str(line["success_rate"]))
+            for line in self.directory.metrics()
+            if line["event"] == "evaluation" and line.get("final")
+        ]
+        self.agent.lifelong.store.sync()
+        self._writer.close()
+        return finals
+
+    def _learn(self, index: int, env: Env, held_out: Env, bars: Progress) -> None:
+        task = Task(self.config.tasks[index])
+        start = self._state.progress if self._state and self._state.task_index == index else None
+        bar = bars.add_task(task.instruction, total=self.config.episodes, completed=start.episodes if start else 0)
+        clock = time.monotonic()
+        for event in self.agent.learn(task, env, index, start):
+            self.directory.log_time(event.kind, time.monotonic() - clock)
+            self._log(index, event)
+            if event.kind == "fit" and self.config.curve_scenes:
+                clock = time.monotonic()
+                self._evaluate(index, task, held_out, self.config.curve_scenes, event.progress.episodes, final=False)
+                self.directory.log_time("evaluate", time.monotonic() - clock)
+            if event.kind == "learnt":
+                bars.update(bar, total=event.progress.episodes)
+                clock = time.monotonic()
+                episodes, scenes = event.progress.episodes, self.config.evaluation_scenes
+                rate = self._evaluate(index, task, held_out, scenes, episodes, final=True)
+                self.directory.log_time("evaluate", time.monotonic() - clock)
+                bars.console.print(f"{task.instruction}: {rate:.0%} of {scenes} held-out scenes, {episodes} episodes")
+                self._save(index + 1, None)
+            else:
+                bars.update(bar, completed=event.progress.episodes)
+                self._save(index, event)
+            clock = time.monotonic()
+
+    def _evaluate(self, index: int, task: Task, env: Env, scenes: int, episodes: int, final: bool) -> float:
+        seeds = [EVALUATION_SEED + 1000 * index + scene for scene in range(scenes)]
+        rate = self.agent.evaluate(task, env, seeds)
+        values = {"task": index, "episodes": episodes, "scenes": scenes, "success_rate": rate, "final": final}
+        self.directory.log("evaluation", values)
+        self._writer.add_scalar(f"task-{index}/success_rate", rate, episodes)
+        return rate
+
+    def _log(self, index: int, event: Event) -> None:
+        values: dict[str, object] = {"task": index, **event.values}
+        if event.augmentation is not None:
+            augmentation = event.augmentation
+            origins = [episode.provenance.origin for episode in augmentation.episodes]
+            values["augmentation"] = {
+                **{origin: origins.count(origin) for origin in ("real", "relabelled", "edited")},
+                "proposed": augmentation.num_proposed,
+                "rejected": len(augmentation.rejections),
+                "reasons": count_reasons(augmentation.rejections),
+                "declined": augmentation.declined,
+            }
+            for rejection in augmentation.rejections:
+                self.directory.keep_rejection(rejection)
+        self.directory.log(event.kind, values)
+        for name, value in event.values.items():
+            if isinstance(value, bool | int | float):
+                self._writer.add_scalar(f"task-{index}/{event.kind}/{name}", value, event.progress.episodes)
+
+    def _save(self, task_index: int, event: Event | None) -> None:
+        """Make this the moment to go on from. The policy is written only when it has changed."""
+        learner = self.agent.learner
+        assert isinstance(learner, SelfImitation)
+        if not self._policy_file or (event is not None and event.kind == "fit"):
+            self._num_fits += 1
+            self._policy_file = f"policy-{self._num_fits}.safetensors"
+            learner.save(self.directory.path / self._policy_file)
+        progress = event.progress if event is not None else None
+        self.directory.save_state(
+            RunState(
+                task_index, progress, self._policy_file, len(self.agent.task_buffer), self.directory.metrics_bytes
+            )
+        )
+
+    def _make_agent(self) -> Agent:
+        config, path = self.config, self.directory.path
+        lifelong = LifelongBuffer(
+            EpisodeStore.open_or_create(path / "lifelong.lance", vector_size=self._detector.vector_size)
+        )
+        first = self._state.num_buffered if self._state else 0
+        store = EpisodeStore.open_or_create(path / "task_buffer.lance", vector_size=None)
+        agent_config = AgentConfig(max_episodes=config.episodes, reward=config.reward)
+        agent = make_agent(
+            config.env, config.arm, self._detector, self._planner, config.seed, agent_config,
+            lifelong=lifelong, task_buffer=TaskBuffer(store=store, first=first),
+        )  # fmt: skip
+        if self._state is not None:
+            policy = path / self._state.policy_file
+            agent.learner = SelfImitation.load(policy, self._detector.embed_texts)
+        return agent
+
+
+def start(config: LifelongConfig) -> LifelongRun:
+    """Begin a run.
+
+    Raises:
+        RunError: the directory exists.
+        LanguageError: a task cannot be understood.
+    """
+    make_planner(config.arm)
+    directory = RunDirectory.create(config.out, config.to_json())
+    return LifelongRun(config, directory)
+
+
+def resume(path: Path) -> LifelongRun:
+    """Go on with a run that was interrupted; the result is that of an uninterrupted one.
+
+    Raises:
+        RunError: there is no run, or it is of another version of daag.
+    """
+    directory = RunDirectory.open(path)
+    return LifelongRun(LifelongConfig.from_json(directory.config, path), directory)
