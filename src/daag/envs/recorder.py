@@ -28,7 +28,7 @@ class EpisodeRecorder:
         self._pixel_to_table = observation.get("pixel_to_table")
         self._views: list[View] = list(info["views"])
         self._index = [len(self._views) - 1]
-        self._qpos = [info["qpos"]] if "qpos" in info else []
+        self._qpos: list[np.ndarray] = list(info.get("qpos", ()))
         self._actions: list[np.ndarray] = []
         self._rewards: list[float] = []
         self._terminated = self._truncated = False
@@ -41,8 +41,7 @@ class EpisodeRecorder:
         self._rewards.append(float(reward))
         self._views += info["views"]
         self._index.append(len(self._views) - 1)
-        if "qpos" in info:
-            self._qpos.append(info["qpos"])
+        self._qpos += info.get("qpos", ())
         self._terminated, self._truncated = terminated, truncated
 
     def finish(self, episode_id: str) -> Episode:
@@ -72,5 +71,5 @@ class EpisodeRecorder:
             segmentation=np.stack([view.segmentation for view in views]),
             object_names=dict(enumerate(self._info["objects"], start=1)),
             pixel_to_table=self._pixel_to_table,
-            world_state=WorldState(self._info["scene"], np.concatenate(self._qpos)) if self._qpos else None,
+            world_state=WorldState(self._info["scene"], np.stack(self._qpos)) if self._qpos else None,
         )

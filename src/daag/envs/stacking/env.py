@@ -55,8 +55,9 @@ class RGBStackingEnv(gymnasium.Env[Observation, np.ndarray]):
 
     `info`: `instruction`; `objects`, their names; `views`, the frames of the motion and last the observation's own,
     each with depth, normals and segmentation (id i + 1 is `objects[i]`); `proposals`, float32 (K, 2), where in
-    table metres the objects of the segmentation are seen; and for measuring only `facts`, what is true, `success`,
-    `scene` (JSON) and `qpos` (one row per view).
+    table metres the objects of the segmentation are seen, one row per object (a hidden one's repeats another's; no
+    rows if all are hidden); and for measuring only `facts`, what is true, `success`, `scene` (JSON) and `qpos`, the
+    joints' positions at each view.
 
     `reset` options: `goal`, the descriptions that make up the task, bottom pair of a tower first; `instruction`,
     its wording (default: made from the goal). Without a goal one that fits a random scene is drawn.
@@ -237,7 +238,8 @@ class RGBStackingEnv(gymnasium.Env[Observation, np.ndarray]):
             "facts": tuple(sorted(fact.description for fact in self._facts())),
             "success": self._succeeded,
             "scene": self._scene_model.scene.to_json(),
-            "qpos": np.stack(qpos),
+            # A list, because Gymnasium's vector environments want arrays of one shape for all environments and steps.
+            "qpos": qpos,
         }
 
     def _proposals(self, view: View) -> Float32[np.ndarray, "K 2"]:
@@ -248,9 +250,10 @@ class RGBStackingEnv(gymnasium.Env[Observation, np.ndarray]):
             seen = points[view.segmentation == object_id]
             if len(seen):
                 middles.append(seen[seen[:, 2] >= seen[:, 2].max() - 0.01, :2].mean(axis=0))
-        inside = np.array(middles, dtype=np.float32).reshape(-1, 2)
+        # As many rows as objects: vector environments want the same shape from all environments.
+        rows = [middles[index % len(middles)] for index in range(self.num_objects)] if middles else []
         half, center = np.array(WORKSPACE_HALF_EXTENT), np.array(WORKSPACE_CENTER)
-        return np.clip(inside, center - half, center + half).astype(np.float32)
+        return np.clip(np.array(rows).reshape(-1, 2), center - half, center + half).astype(np.float32)
 
 
 def _check_possible(goal: Sequence[Fact]) -> None:
