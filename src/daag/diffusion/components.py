@@ -2,7 +2,7 @@
 
     model_index.json   which class each part has
     unet/              UNet2DConditionModel with the inpainting layout: noisy latents, mask, masked-image latents
-    controlnet/        ControlNetModel on depth and normals, four channels
+    controlnet/        ControlNetModel on depth, normals, matte and shading, six channels
     vae/               AutoencoderKL, AutoencoderTiny or daag's PixelUnshuffleAutoencoder
     text_encoder/      CLIPTextModel
     tokenizer/         a fast tokenizer
@@ -26,10 +26,8 @@ from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 from daag.diffusion.attention import use_anchor_attention
 from daag.diffusion.autoencoder import PixelUnshuffleAutoencoder
+from daag.diffusion.crops import GEOMETRY_CHANNELS
 from daag.errors import ModelError
-
-GEOMETRY_CHANNELS = 4
-"""Depth and three components of the normal."""
 
 _AUTOENCODERS: dict[str, Any] = {
     "AutoencoderKL": AutoencoderKL,

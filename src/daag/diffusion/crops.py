@@ -12,10 +12,14 @@ import torch
 from jaxtyping import Bool, Float16, Float32, Int8, UInt8
 from torch.nn import functional
 
+from daag.diffusion.intrinsics import matte_and_shading
 from daag.errors import EditError
 
 Geometry = Literal["full", "outside", "none"]
 """How much of the geometry a crop shows: all of it; only outside the mask (the kind changes inside); none."""
+
+GEOMETRY_CHANNELS = 6
+"""Depth, three components of the normal, matte, shading."""
 
 DEPTH_RANGE = 0.1
 """Relative depth that spans the depth condition: 10 % nearer than the object is -1, 10 % farther is 1."""
@@ -50,8 +54,8 @@ class Crop:
     rgb: UInt8[np.ndarray, "S S 3"]
     mask: Bool[np.ndarray, "S S"]
     """What may be repainted."""
-    geometry: Float32[np.ndarray, "4 S S"]
-    """Depth relative to the object in [-1, 1], and the unit normal; all 0 where geometry is not shown."""
+    geometry: Float32[np.ndarray, "6 S S"]
+    """Depth relative to the object in [-1, 1], unit normal, matte, shading; all 0 where geometry is not shown."""
 
     @property
     def content(self) -> bytes:
@@ -100,22 +104,23 @@ def cut_crop(
         depth: metres; 0 where nothing was hit.
         normals: unit normals in camera coordinates times 127.
         crop_size: S, in pixels.
-        geometry: how much of depth and normals is shown.
+        geometry: how much of depth, normals, matte and shading is shown.
 
     Raises:
         EditError: the mask is empty.
     """
     window = window_around(mask, crop_size)
-    colours, masked = window.cut(rgb), window.cut(mask)
+    colours, masked, visible = window.cut(rgb), window.cut(mask), window.cut(own)
+    conditions = np.zeros((GEOMETRY_CHANNELS, window.side, window.side), dtype=np.float32)
+    if geometry != "none":
+        conditions[0] = _relative_depth(window.cut(depth), float(np.median(depth[own])))
+        conditions[1:4] = np.moveaxis(window.cut(normals), -1, 0) / np.float32(127.0)
+        conditions[4:6] = matte_and_shading(colours, visible)
     if window.side != crop_size:
         colours, masked = resize_rgb(colours, crop_size), _resize_mask(masked, crop_size)
-    if geometry == "none":
-        conditions = np.zeros((4, crop_size, crop_size), dtype=np.float32)
-    else:
-        conditions = _geometry(window.cut(depth), window.cut(normals), float(np.median(depth[own])))
         conditions = _resize_nearest(conditions, crop_size)
-        if geometry == "outside":
-            conditions = conditions * ~masked
+    if geometry == "outside":
+        conditions = conditions * ~masked
     return Crop(window, colours, masked, conditions)
 
 
@@ -155,10 +160,7 @@ def _resize_nearest(image: Float32[np.ndarray, "C A A"], side: int) -> Float32[n
     return np.ascontiguousarray(image[:, pick[:, None], pick])
 
 
-def _geometry(
-    depth: Float16[np.ndarray, "A A"], normals: Int8[np.ndarray, "A A 3"], reference: float
-) -> Float32[np.ndarray, "4 A A"]:
+def _relative_depth(depth: Float16[np.ndarray, "A A"], reference: float) -> Float32[np.ndarray, "A A"]:
     metres = depth.astype(np.float32)
     relative = np.where(metres > 0, (metres - reference) / (DEPTH_RANGE * max(reference, 1e-6)), 1.0)
-    channels = [np.clip(relative, -1.0, 1.0), *np.moveaxis(normals.astype(np.float32) / 127.0, -1, 0)]
-    return np.stack(channels).astype(np.float32)
+    return np.clip(relative, -1.0, 1.0).astype(np.float32)

@@ -22,7 +22,7 @@ class CropBatch:
     """RGB in [-1, 1]."""
     mask: Float[Tensor, "B 1 S S"]
     """1 where the model repaints, else 0."""
-    geometry: Float[Tensor, "B 4 S S"]
+    geometry: Float[Tensor, "B 6 S S"]
 
     @classmethod
     def of(cls, crops: list[Crop]) -> "CropBatch":
@@ -44,7 +44,7 @@ def predict(
     timestep: Tensor,
     masked: Float[Tensor, "B M h w"],
     text: Float[Tensor, "B L D"],
-    geometry: Float[Tensor, "B 4 S S"],
+    geometry: Float[Tensor, "B 6 S S"],
     anchor_index: Int64[Tensor, "B"] | None = None,
 ) -> Float[Tensor, "B C h w"]:
     """What the UNet, steered by the ControlNet, says of noisy latents.

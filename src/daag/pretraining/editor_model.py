@@ -16,7 +16,8 @@ from torch import nn
 from transformers import AutoTokenizer, CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
 from daag.diffusion.autoencoder import PixelUnshuffleAutoencoder
-from daag.diffusion.components import GEOMETRY_CHANNELS, EditorComponents
+from daag.diffusion.components import EditorComponents
+from daag.diffusion.crops import GEOMETRY_CHANNELS
 from daag.errors import ConfigError, ModelError
 from daag.tasks import COLOURS, KINDS
 
