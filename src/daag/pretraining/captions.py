@@ -1,0 +1,89 @@
+"""Every caption that the detector is ever trained on, and which of them are true of which scene.
+
+The captions form a closed list, so that the labels of a batch are one boolean matrix, scenes x captions, without
+false negatives: two scenes of a batch often show the same fact, and an in-batch contrast would call that a mistake.
+Held-out combinations are left out of the list. Source: our choice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from daag.tasks import COLOURS, KINDS, Fact, Look, all_looks, is_held_out, possible_facts, word_swaps
+
+LOOKS: tuple[Look, ...] = all_looks()
+"""The looks in the order of their indices; index = kind * 8 + colour."""
+
+NUM_OBJECT_CAPTIONS = len(LOOKS) + len(KINDS) + len(COLOURS)
+"""The captions without a relation come first: "a red cube" (32), "a cube" (4), "red" (8)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Captions:
+    """The list of training captions. Objects first, relations after them."""
+
+    texts: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    """The facts behind `texts[NUM_OBJECT_CAPTIONS:]`."""
+    index: dict[Fact, int]
+    """A fact's position in `texts`."""
+    objects: Bool[np.ndarray, "C 32"]
+    """The looks that each caption speaks of: one, all of a kind or colour, or the two of a fact."""
+    swaps: tuple[Int64[np.ndarray, "_"], ...]
+    """For each of `facts`, the positions of its word swaps that are captions too."""
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@cache
+def object_captions() -> tuple[str, ...]:
+    """Captions that name objects, kinds or colours and relate nothing."""
+    return (*(f"a {look}" for look in LOOKS), *(f"a {kind}" for kind in KINDS), *COLOURS)
+
+
+@cache
+def all_captions() -> Captions:
+    """Object captions and every feasible relation between two looks that is not held out."""
+    facts = tuple(fact for fact in possible_facts(LOOKS) if not is_held_out(fact))
+    index = {fact: NUM_OBJECT_CAPTIONS + i for i, fact in enumerate(facts)}
+    swaps = tuple(
+        np.array(
+            [index[swap] for text in word_swaps(fact.description) if (swap := Fact.parse(text)) in index]
+        )
+        for fact in facts
+    )
+    texts = (*object_captions(), *(fact.description for fact in facts))
+    looks = np.array([[look in _speaks_of(text) for look in LOOKS] for text in texts])
+    return Captions(texts, facts, index, looks, swaps)
+
+
+def _speaks_of(text: str) -> tuple[Look, ...]:
+    words = set(text.split())
+    if " is " in text:
+        fact = Fact.parse(text)
+        return fact.subject, fact.target
+    return tuple(
+        look
+        for look in LOOKS
+        if words & {look.colour, look.kind} and not words - {"a", look.colour, look.kind}
+    )
+
+
+def relation_labels(facts: Sequence[Sequence[Fact]]) -> Bool[np.ndarray, "N C"]:
+    """Which captions of relations are true of which scenes.
+
+    Args:
+        facts: for each of N scenes, all facts that hold in it. Held-out facts have no caption and are passed over.
+
+    Returns:
+        True where the caption holds; the columns of object captions are False.
+    """
+    captions = all_captions()
+    labels = np.zeros((len(facts), len(captions)), dtype=bool)
+    for row, held in zip(labels, facts, strict=True):
+        row[[captions.index[fact] for fact in held if fact in captions.index]] = True
+    return labels

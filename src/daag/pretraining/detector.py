@@ -1,0 +1,400 @@
+"""Train the embedded reward detectors: a small CLIP from scratch, on one core.
+
+Two stages. `base` learns objects and colours only, as CLIP does: "a red cube", "a cube", "red", on whole frames and
+on crops. `ready` goes on from it with relations: "the red cube is on the blue cube", "... is next to ...".
+
+    python -m daag.pretraining.detector --stage base --pool checkpoints/pool --out checkpoints/detector
+    python -m daag.pretraining.detector --stage ready --pool checkpoints/pool --out checkpoints/detector
+
+Each stage leaves a checkpoint every few minutes and goes on from it when called again, and in the end writes the
+model's directory: weights, tokenizer, preprocessing, calibration and card. The learning rate follows the time that
+was trained, not the steps, so that a stage ends when it was said to, on a machine of any speed.
+"""
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import tyro
+from jaxtyping import Bool, Float, Int64
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
+
+from daag.errors import ConfigError, ModelError
+from daag.pretraining.captions import NUM_OBJECT_CAPTIONS, all_captions
+from daag.pretraining.detector_card import write_card
+from daag.pretraining.detector_metrics import calibrated, measure
+from daag.pretraining.labelled_scenes import ATTRIBUTE_SIZES, PATCH_COVERED, Batch, LabelledScenes, draw_batch
+from daag.pretraining.scenes import ScenePool, random_scene
+from daag.rewards.clip import ClipDetector, Preprocessing
+from daag.rewards.vocabulary import BOS, EOS, PAD, word_tokenizer
+
+Stage = Literal["base", "ready"]
+
+PREPROCESSING = Preprocessing()
+
+MAX_TOKENS = 16
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Train one stage of the embedded reward detector."""
+
+    stage: Stage
+    pool: Path
+    """A directory written by daag.pretraining.scenes."""
+    out: Path
+    """Checkpoints and logs go here; the finished model to `out/detector-STAGE`."""
+    minutes: float = 12.0
+    """Of training, in processor time per thread (on an idle machine: wall time), so that a busy machine makes the
+    training longer and not worse. What a resumed training has used counts."""
+    threads: int = 1
+    seed: int = 0
+    batch_size: int = 128
+    relation_captions: int = 256
+    """Captions of relations compared with each batch."""
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.05
+    crop_share: float = 0.3
+    """Of the pictures of each batch, in [0, 1]."""
+    checkpoint_minutes: float = 2.0
+    measure_minutes: float = 4.0
+    width: int = 128
+    layers: int = 4
+    projection: int = 192
+    dense_weight: float = 1.0
+    patch_weight: float = 0.5
+    eval_scenes: int = 800
+
+    def __post_init__(self) -> None:
+        if self.minutes <= 0 or self.batch_size < 2 or not 0 <= self.crop_share < 1:
+            raise ConfigError(
+                "expected minutes > 0, batch_size >= 2 and crop_share in [0, 1), got "
+                f"{self.minutes}, {self.batch_size} and {self.crop_share}"
+            )
+
+
+def build_model(width: int, layers: int, projection: int, vocabulary_size: int) -> CLIPModel:
+    """A small CLIP: patches of 8 x 8 pixels of 64 x 64 pictures, and a text tower of 3 layers of width 128."""
+    tower = {"hidden_act": "gelu", "attention_dropout": 0.0}
+    tokens = {"pad_token_id": PAD, "bos_token_id": BOS, "eos_token_id": EOS}
+    text = {
+        "hidden_size": 128,
+        "intermediate_size": 512,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "vocab_size": vocabulary_size,
+        "max_position_embeddings": MAX_TOKENS,
+    }
+    vision = {
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": width // 32,
+        "image_size": 64,
+        "patch_size": 8,
+    }
+    config = CLIPConfig(
+        text_config={**text, **tower, **tokens}, vision_config={**vision, **tower}, projection_dim=projection
+    )
+    # The fused attention's backward pass is several times slower than the plain one on a CPU.
+    config._attn_implementation = "eager"
+    return CLIPModel(config)
+
+
+class Pretraining(nn.Module):
+    """The model and what only its training needs: the dense heads, and the scale and bias of the logits."""
+
+    def __init__(self, model: CLIPModel, stage: Stage) -> None:
+        super().__init__()
+        self.model = model
+        self.stage = stage
+        width = model.config.vision_config.hidden_size
+        self.dense = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, sum(ATTRIBUTE_SIZES)))
+        # Of objects, relations, and both in single patches.
+        self.scales = nn.Parameter(torch.tensor([3.0, 3.0, 3.0, 3.0]))
+        self.biases = nn.Parameter(torch.tensor([-5.0, -5.0, -5.0, -5.0]))
+
+    def forward(
+        self, batch: Batch, tokens: Int64[Tensor, "C T"], columns: Int64[Tensor, "C"], config: PretrainConfig
+    ) -> dict[str, Tensor]:
+        """The losses of a batch against the captions `columns`, whose token ids are `tokens`."""
+        shows = batch.patch_labels(columns)
+        covered = batch.coverage[..., 1:].sum(-1) > PATCH_COVERED
+        with torch.autocast("cpu", torch.bfloat16):
+            seen = self.model.vision_model(normalise(batch.pixels), output_hidden_states=True)
+            pictures = self.model.visual_projection(seen.pooler_output)
+            texts = self.model.get_text_features(tokens).pooler_output
+            # The patches one layer before the end speak the language of captions too, through the picture's own
+            # norm and projection: all that is left to the last layer is to collect what they say.
+            patches = seen.hidden_states[-2][:, 1:]
+            located = self.model.visual_projection(self.model.vision_model.post_layernorm(patches[covered]))
+            dense = self.dense(patches).float()
+        pictures, texts, located = (
+            functional.normalize(x.float(), dim=-1) for x in (pictures, texts, located)
+        )
+        positive, known = batch.positive[:, columns], batch.known[:, columns]
+        shown, whole = shows[covered], known[covered.nonzero()[:, 0]]
+        families = (slice(NUM_OBJECT_CAPTIONS), slice(NUM_OBJECT_CAPTIONS, None))
+        losses = {}
+        for which, part in enumerate(families[: 2 if self.stage == "ready" else 1]):
+            name = ("objects", "relations")[which]
+            losses[name] = self._contrast(pictures @ texts[part].T, positive[:, part], known[:, part], which)
+            losses[f"{name}-patch"] = config.patch_weight * self._contrast(
+                located @ texts[part].T, shown[:, part], whole[:, part], which + 2
+            )
+        groups = len(ATTRIBUTE_SIZES) if self.stage == "ready" else 2
+        losses["dense"] = config.dense_weight * _dense_loss(dense, batch, groups)
+        return losses
+
+    def _contrast(
+        self,
+        cosines: Float[Tensor, "B C"],
+        positive: Bool[Tensor, "B C"],
+        known: Bool[Tensor, "B C"],
+        which: int,
+    ) -> Tensor:
+        """Each true pair against the false pairs of its row and of its column, and each pair against a fixed level.
+
+        The first two (InfoNCE with several positives, labels known exactly) find the hard negatives by
+        themselves; the third (SigLIP) makes scores of different pictures comparable, so that a threshold can work.
+        """
+        logits = self.scales[which].exp() * cosines
+        negative = known & ~positive
+        against = logits.masked_fill(~negative, -1e4)
+        rows, columns = against.logsumexp(1, keepdim=True), against.logsumexp(0, keepdim=True)
+        level = logits + self.biases[which]
+        pull = (
+            functional.softplus(rows - logits)
+            + functional.softplus(columns - logits)
+            + functional.softplus(-level)
+        )
+        count = positive.sum().clamp(min=1)
+        push = (functional.softplus(level) * negative).sum() / count
+        return (pull * positive).sum() / count + push
+
+
+def normalise(pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+    """From RGB in [0, 1] to what the vision tower takes."""
+    return (pixels - torch.tensor(PREPROCESSING.mean).view(3, 1, 1)) / torch.tensor(PREPROCESSING.std).view(
+        3, 1, 1
+    )
+
+
+def _dense_loss(predicted: Float[Tensor, "B P A"], batch: Batch, groups: int) -> Tensor:
+    """Cross-entropy of each patch's mixture of attributes, where objects are; bare table counts a tenth."""
+    target = batch.coverage @ batch.attributes
+    weight = 0.1 + batch.coverage[..., 1:].sum(-1)
+    total = torch.zeros(())
+    pairs = zip(predicted.split(ATTRIBUTE_SIZES, -1), target.split(ATTRIBUTE_SIZES, -1), strict=True)
+    for logits, mixture in list(pairs)[:groups]:
+        cross_entropy = -(mixture * functional.log_softmax(logits, -1)).sum(-1)
+        total = total + (cross_entropy * weight).sum() / weight.sum()
+    return total
+
+
+def choose_captions(batch: Batch, count: int, stage: Stage, rng: np.random.Generator) -> Int64[Tensor, "C"]:
+    """All object captions; for `ready` also the batch's true relations, a word swap of each, and others.
+
+    The others are about pairs of objects that are both in a picture, which is what exploration asks about.
+    """
+    objects = np.arange(NUM_OBJECT_CAPTIONS)
+    if stage == "base":
+        return torch.from_numpy(objects)
+    captions = all_captions()
+    true = np.flatnonzero(batch.positive.any(0).numpy())
+    true = true[true >= NUM_OBJECT_CAPTIONS]
+    swaps = [rng.choice(captions.swaps[index - NUM_OBJECT_CAPTIONS]) for index in true]
+    chosen = np.unique(np.concatenate([true, np.array(swaps, dtype=np.int64)]))
+    rest = np.setdiff1d(np.arange(NUM_OBJECT_CAPTIONS, len(captions)), chosen)
+    extra = rng.choice(rest, size=max(0, min(count - len(chosen), len(rest))), replace=False)
+    return torch.from_numpy(np.concatenate([objects, chosen, extra]).astype(np.int64))
+
+
+@dataclass
+class _Progress:
+    """How far a training is; saved with every checkpoint."""
+
+    step: int = 0
+    seconds: float = 0.0
+    losses: dict[str, float] = field(default_factory=dict)
+
+
+class Trainer:
+    """One stage of the training, resumable."""
+
+    def __init__(self, config: PretrainConfig, tokenizer: PreTrainedTokenizerFast) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.tokenizer = tokenizer
+        texts = list(all_captions().texts)
+        self.tokens = tokenizer(texts, padding=True, return_tensors="pt")["input_ids"]
+        self.run = Pretraining(
+            build_model(config.width, config.layers, config.projection, len(tokenizer)), config.stage
+        )
+        decayed = [p for p in self.run.parameters() if p.ndim >= 2]
+        plain = [p for p in self.run.parameters() if p.ndim < 2]
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": decayed, "weight_decay": config.weight_decay},
+                {"params": plain, "weight_decay": 0.0},
+            ],
+            lr=config.learning_rate,
+            betas=(0.9, 0.98),
+        )
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.rng = np.random.default_rng(config.seed)
+        self.progress = _Progress()
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where this stage's state is kept."""
+        return self.config.out / f"{self.config.stage}.pt"
+
+    def restore(self) -> None:
+        """Go on from this stage's checkpoint, or, for `ready`, from the end of `base`.
+
+        Raises:
+            ModelError: `ready` is asked for and there is no `base` to go on from, or a checkpoint does not fit.
+        """
+        try:
+            if self.checkpoint.exists():
+                state = torch.load(self.checkpoint, weights_only=False)
+                self.run.load_state_dict(state["run"])
+                self.optimizer.load_state_dict(state["optimizer"])
+                self.generator.set_state(state["generator"])
+                self.rng.bit_generator.state = state["rng"]
+                self.progress = _Progress(**state["progress"])
+            elif self.config.stage == "ready":
+                base = self.config.out / "base.pt"
+                if not base.exists():
+                    raise ModelError(
+                        f"stage ready goes on from {base}, which does not exist; run stage base first"
+                    )
+                self.run.load_state_dict(torch.load(base, weights_only=False)["run"])
+        except RuntimeError as error:
+            raise ModelError(
+                f"the checkpoint in {self.config.out} is of another architecture ({error}); choose another --out"
+            ) from error
+
+    def save(self) -> None:
+        """Write the checkpoint; an interrupted write leaves the old one."""
+        state = {
+            "run": self.run.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "rng": self.rng.bit_generator.state,
+            "progress": vars(self.progress),
+        }
+        partial = self.checkpoint.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(self.checkpoint)
+
+    def step(self, scenes: LabelledScenes) -> None:
+        """One update."""
+        config, started = self.config, time.process_time()
+        index = torch.randint(len(scenes), (config.batch_size,), generator=self.generator)
+        batch = draw_batch(scenes, index, self.generator, config.crop_share)
+        columns = choose_captions(batch, config.relation_captions, config.stage, self.rng)
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.learning_rate * self._schedule()
+        self.run.train()  # a measurement in between leaves it in evaluation mode
+        losses = self.run(batch, self.tokens[columns], columns, config)
+        self.optimizer.zero_grad(set_to_none=True)
+        sum(losses.values(), torch.zeros(())).backward()
+        nn.utils.clip_grad_norm_(self.run.parameters(), 1.0)
+        self.optimizer.step()
+        self.progress.step += 1
+        self.progress.seconds += (time.process_time() - started) / config.threads
+        for name, loss in losses.items():
+            previous = self.progress.losses.get(name, loss.item())
+            self.progress.losses[name] = 0.95 * previous + 0.05 * loss.item()
+
+    def detector(self, scenes: LabelledScenes | None) -> ClipDetector:
+        """The model as it stands, calibrated on scenes where any are given."""
+        detector = ClipDetector(self.run.model, self.tokenizer, PREPROCESSING)
+        return calibrated(detector, scenes, np.random.default_rng(self.config.seed)) if scenes else detector
+
+    @property
+    def share_done(self) -> float:
+        """Of the stage, in [0, 1]."""
+        return min(1.0, self.progress.seconds / (60 * self.config.minutes))
+
+    def _schedule(self) -> float:
+        """Warm-up over 100 steps, then a cosine to zero at the end of the stage's minutes."""
+        return float(min(1.0, (self.progress.step + 1) / 100) * 0.5 * (1 + np.cos(np.pi * self.share_done)))
+
+
+def fresh_scenes(config: PretrainConfig, count: int, purpose: int) -> LabelledScenes:
+    """Scenes that no training sees: without held-out combinations to calibrate (purpose 0), half with to measure (1)."""
+    rng = np.random.default_rng((config.seed, purpose, 1_000_003))
+    return LabelledScenes.from_scenes(
+        [random_scene(rng, held_out=bool(purpose and index % 2)) for index in range(count)]
+    )
+
+
+def train(config: PretrainConfig, console: Console) -> None:
+    """Train one stage and export it.
+
+    Raises:
+        ModelError: there is no pool, no `base` to go on from, or a checkpoint of another architecture.
+    """
+    torch.set_num_threads(config.threads)
+    config.out.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(config, word_tokenizer(all_captions().texts, MAX_TOKENS))
+    trainer.restore()
+    pool = ScenePool(config.pool)
+    scenes = LabelledScenes.from_pool(pool, np.arange(len(pool)))
+    to_calibrate, to_measure = (fresh_scenes(config, config.eval_scenes, purpose) for purpose in (0, 1))
+    saved = measured = trainer.progress.seconds
+    log = (config.out / f"{config.stage}.jsonl").open("a")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with log, Progress(*columns, console=console) as bar:
+        task = bar.add_task(config.stage, total=1.0, note="", completed=trainer.share_done)
+        while trainer.share_done < 1.0:
+            trainer.step(scenes)
+            losses = " ".join(f"{name} {value:.3f}" for name, value in trainer.progress.losses.items())
+            bar.update(task, completed=trainer.share_done, note=f"step {trainer.progress.step} {losses}")
+            if trainer.progress.seconds - saved > 60 * config.checkpoint_minutes:
+                saved = trainer.progress.seconds
+                trainer.save()
+            if trainer.progress.seconds - measured > 60 * config.measure_minutes:
+                measured = trainer.progress.seconds
+                metrics = measure(trainer.detector(to_calibrate), to_measure)
+                log.write(json.dumps({**vars(trainer.progress), "metrics": metrics}) + "\n")
+                log.flush()
+                console.print_json(data={"step": trainer.progress.step, **metrics}, indent=None)
+    trainer.save()
+    # Calibrated and measured as it will be loaded: after the weights were rounded to float16.
+    directory = config.out / f"detector-{config.stage}"
+    trainer.detector(None).save_pretrained(directory, half=True)
+    detector = calibrated(
+        ClipDetector.from_pretrained(directory), to_calibrate, np.random.default_rng(config.seed)
+    )
+    detector.save_pretrained(directory, half=True)
+    facts = {
+        "Seed": str(config.seed),
+        "Processor time": f"{trainer.progress.seconds / 60:.0f} minutes on {config.threads} thread(s), "
+        f"{trainer.progress.step} steps of {config.batch_size} pictures, from {len(scenes)} rendered frames",
+    }
+    metrics = measure(detector, to_measure)
+    console.print_json(data=metrics, indent=None)
+    command = f"python -m daag.pretraining.detector --stage {config.stage} --pool POOL --out OUT --minutes {config.minutes:g}"
+    write_card(directory, detector, config.stage, command, facts, metrics)
+    console.print(f"wrote {directory}; hash {detector.hash}")
+
+
+if __name__ == "__main__":
+    train(tyro.cli(PretrainConfig), Console())

@@ -1,0 +1,231 @@
+"""Rendered scenes as tensors, with everything that the detector's training is told about them.
+
+Besides captions there is dense supervision: for each 8 x 8 patch, how much of it each object covers, and for each
+object its colour and kind and those of what it rests on and carries. A vision transformer that only hears "this
+picture, those captions" takes hours on one core to find out where to look; told what each patch shows, it takes
+minutes. Source: our choice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int8, Int64, UInt8
+from torch import Tensor
+from torch.nn import functional
+
+from daag.errors import ModelError
+from daag.pretraining.captions import LOOKS, NUM_OBJECT_CAPTIONS, all_captions, relation_labels
+from daag.pretraining.scenes import RenderedScene, ScenePool
+from daag.tasks import COLOURS, KINDS, Fact, is_held_out
+
+MAX_OBJECTS = 6
+PATCH_PIXELS = 8
+
+VISIBLE_PIXELS = 16
+"""An object counts as visible from so many pixels on; with fewer, but more than none, it is left out of the labels."""
+
+PATCH_COVERED = 0.4
+"""A patch shows an object from this covered share on."""
+
+_ATTRIBUTES = len(COLOURS) + 1, len(KINDS) + 1
+ATTRIBUTE_SIZES: tuple[int, ...] = _ATTRIBUTES * 3
+"""Classes of an object's colour and kind, of what it rests on, and of what it carries; the last class is "none"."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledScenes:
+    """N scenes. Object ids run from 1 to 6; row 0 of an id's axis is the table."""
+
+    rgb: UInt8[Tensor, "N 64 64 3"]
+    segmentation: Int8[Tensor, "N 64 64"]
+    looks: Int64[Tensor, "N 7"]
+    """The index in `LOOKS` of each id; -1 where a scene has no such object."""
+    attributes: Float[Tensor, "N 7 A"]
+    """One-hot groups of `ATTRIBUTE_SIZES` for each id."""
+    relations: Bool[Tensor, "N C"]
+    """Which captions of relations are true; see `relation_labels`."""
+    facts: tuple[tuple[Fact, ...], ...]
+    """All true facts, held-out ones included: for measuring only."""
+
+    def __len__(self) -> int:
+        return len(self.rgb)
+
+    @classmethod
+    def from_pool(cls, pool: ScenePool, frames: np.ndarray) -> "LabelledScenes":
+        """Take some frames of a pool of 64 x 64 pictures.
+
+        Raises:
+            ModelError: the pool shows held-out combinations, or its pictures have another size.
+        """
+        rgb, facts = pool.rgb(frames), [pool.facts[int(frame)] for frame in frames]
+        if rgb.shape[1:] != (64, 64, 3):
+            raise ModelError(f"expected a pool of 64 x 64 pictures, got {rgb.shape}")
+        if any(is_held_out(fact) for held in facts for fact in held):
+            raise ModelError(
+                "expected a pool without held-out combinations; render it anew with daag.pretraining.scenes"
+            )
+        names = [pool.object_names[int(frame)] for frame in frames]
+        return cls._make(rgb, pool.segmentation(frames), names, facts)
+
+    @classmethod
+    def from_scenes(cls, scenes: Sequence[RenderedScene]) -> "LabelledScenes":
+        """Take rendered scenes, held-out combinations allowed: for measuring."""
+        return cls._make(
+            np.stack([scene.rgb for scene in scenes]),
+            np.stack([scene.segmentation for scene in scenes]).astype(np.int8),
+            [scene.object_names for scene in scenes],
+            [scene.facts for scene in scenes],
+        )
+
+    @classmethod
+    def _make(
+        cls,
+        rgb: np.ndarray,
+        segmentation: np.ndarray,
+        names: Sequence[dict[int, str]],
+        facts: Sequence[tuple[Fact, ...]],
+    ) -> "LabelledScenes":
+        look_index = {str(look): i for i, look in enumerate(LOOKS)}
+        looks = np.full((len(rgb), MAX_OBJECTS + 1), -1)
+        below, above = np.full((2, *looks.shape), -1)
+        for row, (named, held) in enumerate(zip(names, facts, strict=True)):
+            ids = {name: key for key, name in named.items()}
+            for name, key in ids.items():
+                looks[row, key] = look_index[name]
+            for fact in held:
+                if fact.relation == "on":
+                    upper, lower = str(fact.subject), str(fact.target)
+                    below[row, ids[upper]] = look_index[lower]
+                    above[row, ids[lower]] = look_index[upper]
+        attributes = torch.cat([_one_hot(torch.from_numpy(which)) for which in (looks, below, above)], dim=-1)
+        return cls(
+            torch.from_numpy(np.ascontiguousarray(rgb)),
+            torch.from_numpy(np.ascontiguousarray(segmentation)),
+            torch.from_numpy(looks),
+            attributes,
+            torch.from_numpy(relation_labels(facts)),
+            tuple(facts),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one training step sees: B augmented pictures and their labels."""
+
+    pixels: Float[Tensor, "B 3 64 64"]
+    """RGB in [0, 1]."""
+    coverage: Float[Tensor, "B P 7"]
+    """Which share of each patch each id covers."""
+    attributes: Float[Tensor, "B 7 A"]
+    positive: Bool[Tensor, "B C"]
+    """Which captions are true."""
+    known: Bool[Tensor, "B C"]
+    """Which captions may be judged; no relation in a crop, no object that is barely visible."""
+    looks: Int64[Tensor, "B 7"]
+
+    def patch_labels(self, columns: Int64[Tensor, "C"]) -> Bool[Tensor, "B P C"]:
+        """Which captions each patch takes part in: it shows an object that a true caption speaks of."""
+        has_look = functional.one_hot(self.looks + 1, len(LOOKS) + 1)[..., 1:].float()
+        per_look = self.coverage @ has_look
+        spoken_of = torch.from_numpy(all_captions().objects)[columns].float()
+        return (per_look @ spoken_of.T > PATCH_COVERED) & self.positive[:, columns][:, None]
+
+
+def draw_batch(
+    scenes: LabelledScenes, index: Int64[Tensor, "B"], generator: torch.Generator, crop_share: float
+) -> Batch:
+    """Augment some scenes: shift, zoom, mirror, brightness, noise; and cut some of them down to one object.
+
+    Args:
+        scenes: the source.
+        index: which of them.
+        generator: where the randomness comes from.
+        crop_share: share in [0, 1] of pictures that are cut to a window of 20 to 40 pixels around an object.
+    """
+    segmentation = scenes.segmentation[index]
+    is_crop = torch.rand(len(index), generator=generator) < crop_share
+    grid = _random_windows(segmentation, is_crop, generator)
+    pixels = scenes.rgb[index].permute(0, 3, 1, 2).float() / 255
+    pixels = functional.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    ids = functional.grid_sample(
+        segmentation[:, None].float(), grid, mode="nearest", padding_mode="border", align_corners=False
+    )
+    coverage = _coverage(ids[:, 0].long())
+    positive, known = _labels(scenes.looks[index], coverage, scenes.relations[index], is_crop)
+    return Batch(
+        _recolour(pixels, generator), coverage, scenes.attributes[index], positive, known, scenes.looks[index]
+    )
+
+
+def plain_batch(scenes: LabelledScenes, index: Int64[Tensor, "B"]) -> Batch:
+    """Whole frames as they are: for measuring."""
+    coverage = _coverage(scenes.segmentation[index].long())
+    whole = torch.zeros(len(index), dtype=torch.bool)
+    positive, known = _labels(scenes.looks[index], coverage, scenes.relations[index], whole)
+    pixels = scenes.rgb[index].permute(0, 3, 1, 2).float() / 255
+    return Batch(pixels, coverage, scenes.attributes[index], positive, known, scenes.looks[index])
+
+
+def _one_hot(looks: Int64[Tensor, "N 7"]) -> Float[Tensor, "N 7 A"]:
+    colour = torch.where(looks < 0, len(COLOURS), looks % len(COLOURS))
+    kind = torch.where(looks < 0, len(KINDS), looks // len(COLOURS))
+    groups = [functional.one_hot(colour, len(COLOURS) + 1), functional.one_hot(kind, len(KINDS) + 1)]
+    return torch.cat(groups, dim=-1).float()
+
+
+def _coverage(ids: Int64[Tensor, "B 64 64"]) -> Float[Tensor, "B P 7"]:
+    per_pixel = functional.one_hot(ids, MAX_OBJECTS + 1).permute(0, 3, 1, 2).float()
+    return functional.avg_pool2d(per_pixel, PATCH_PIXELS).flatten(2).transpose(1, 2)
+
+
+def _random_windows(
+    segmentation: Int8[Tensor, "B 64 64"], is_crop: Bool[Tensor, "B"], generator: torch.Generator
+) -> Float[Tensor, "B 64 64 2"]:
+    """Sampling grids. Coordinates run from -1 to 1 over the frame."""
+    count = len(segmentation)
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return torch.rand(count, *shape, generator=generator) * (high - low) + low
+
+    scale = torch.where(is_crop, uniform(20 / 64, 40 / 64), uniform(0.92, 1.06))
+    # The pixel of the object with the largest random number is near the middle of a crop.
+    lottery = torch.rand(count, MAX_OBJECTS + 1, generator=generator)
+    lottery[:, 0] = 0
+    tickets = lottery.gather(1, segmentation.flatten(1).long())
+    pixel = (tickets + 1e-4 * torch.rand(tickets.shape, generator=generator)).argmax(1)
+    on_object = torch.stack([pixel % 64, pixel // 64], dim=1) / 32 - 1
+    center = torch.where(is_crop[:, None], on_object + uniform(-0.12, 0.12, 2), uniform(-0.12, 0.12, 2))
+    mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
+    theta = torch.zeros(count, 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = scale * mirror, scale, center
+    return functional.affine_grid(theta, [count, 1, 64, 64], align_corners=False)
+
+
+def _recolour(pixels: Float[Tensor, "B 3 64 64"], generator: torch.Generator) -> Float[Tensor, "B 3 64 64"]:
+    """Brightness within 15 %, tint within 3 %, and pixel noise."""
+    shape = (len(pixels), 1, 1, 1)
+    brightness = 1 + 0.15 * (2 * torch.rand(shape, generator=generator) - 1)
+    tint = 1 + 0.03 * (2 * torch.rand(len(pixels), 3, 1, 1, generator=generator) - 1)
+    noise = torch.randn(pixels.shape, generator=generator) * 0.02 * torch.rand(shape, generator=generator)
+    return (pixels * brightness * tint + noise).clamp(0, 1)
+
+
+def _labels(
+    looks: Int64[Tensor, "B 7"],
+    coverage: Float[Tensor, "B P 7"],
+    relations: Bool[Tensor, "B C"],
+    is_crop: Bool[Tensor, "B"],
+) -> tuple[Bool[Tensor, "B C"], Bool[Tensor, "B C"]]:
+    """Which captions are true of each picture, and which may be judged."""
+    visible = coverage.sum(1) * PATCH_PIXELS**2
+    visible[:, 0] = 0
+    # One column more than looks takes what has no look: the table and the ids that a scene does not use.
+    per_look = torch.zeros(len(looks), len(LOOKS) + 1).scatter_add_(1, (looks + 1), visible)[:, 1:]
+    by_kind = per_look.view(-1, len(KINDS), len(COLOURS))
+    pixels = torch.cat([per_look, by_kind.amax(2), by_kind.amax(1)], dim=1)
+    positive, known = relations.clone(), (~is_crop)[:, None].repeat(1, relations.shape[1])
+    positive[:, :NUM_OBJECT_CAPTIONS] = pixels >= VISIBLE_PIXELS
+    known[:, :NUM_OBJECT_CAPTIONS] = (pixels >= VISIBLE_PIXELS) | (pixels == 0)
+    return positive & known, known

@@ -1,0 +1,122 @@
+"""What did an episode come to show, and when?  Source: docs/paper.md (label, then match); the rules are our choice.
+
+Only observations are judged, the moments at which the agent decides what to do next. The frames of the motion in
+between are not: an object that is carried over another looks like a stack for a frame or two, and an agent that
+counted those would be paid for flying past.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float32
+
+from daag.episodes.episode import Achievement, Episode
+from daag.errors import LanguageError, RewardDetectorError
+from daag.rewards.detector import RewardDetector
+from daag.tasks import Fact
+
+
+def label(episode: Episode, descriptions: Sequence[str], detector: RewardDetector) -> tuple[Achievement, ...]:
+    """Find the descriptions that an episode came to show.
+
+    An observation from the second on achieves a description if it shows it and the observation before did not. What
+    is lost and found again is achieved again. The steps that led to an achievement count from the end of the one
+    before it, of any description; achievements of one observation share their start.
+
+    Args:
+        episode: read only.
+        descriptions: what to look for; those that contradict each other are compared, see `shown`.
+        detector: scores and thresholds.
+
+    Returns:
+        Achievements in order of `end`, and of `descriptions` within one observation.
+
+    Raises:
+        RewardDetectorError: the detector is not calibrated for a description, or gave scores that are not finite.
+    """
+    if not descriptions:
+        return ()
+    frames = detector.embed_frames(episode.observations)
+    return label_embeddings(frames, descriptions, detector, episode.id)
+
+
+def label_embeddings(
+    embeddings: Float32[np.ndarray, "O D"],
+    descriptions: Sequence[str],
+    detector: RewardDetector,
+    episode_id: str = "",
+) -> tuple[Achievement, ...]:
+    """As `label`, from the embeddings of an episode's observations: no picture is encoded twice.
+
+    Args:
+        embeddings: unit vectors of observations 0..T.
+        descriptions: what to look for.
+        detector: the one that made the embeddings.
+        episode_id: for messages.
+
+    Raises:
+        RewardDetectorError: the detector is not calibrated for a description, or gave scores that are not finite.
+    """
+    scores = embeddings @ detector.embed_texts(descriptions).T
+    if not np.isfinite(scores).all():
+        raise RewardDetectorError(
+            f"the scores of episode {episode_id!r} are not finite; the detector is broken"
+        )
+    thresholds = np.array([detector.success_threshold(text) for text in descriptions], dtype=np.float32)
+    holds = shown(scores, thresholds, descriptions)
+    begins = holds[1:] & ~holds[:-1]
+    achievements = []
+    start = previous_end = 0
+    for step, which in zip(*np.nonzero(begins), strict=True):
+        end = int(step) + 1
+        if end != previous_end:
+            start, previous_end = previous_end, end
+        score = float(np.clip(scores[end, which], -1.0, 1.0))
+        achievements.append(Achievement(descriptions[which], start, end, score))
+    return tuple(achievements)
+
+
+def shown(
+    scores: Float32[np.ndarray, "O M"], thresholds: Float32[np.ndarray, "M"], descriptions: Sequence[str]
+) -> Bool[np.ndarray, "O M"]:
+    """Which descriptions each observation shows: at or above the threshold, and no rival that contradicts it is better.
+
+    Args:
+        scores: cosine similarities in [-1, 1].
+        thresholds: of each description.
+        descriptions: the M descriptions; only those among them are rivals of each other.
+    """
+    above = scores >= thresholds
+    rivals = contradictions(descriptions)
+    # By how much a score exceeds its threshold is comparable between families; the raw scores are not.
+    margins = np.where(above, scores - thresholds, -np.inf)
+    for which in range(len(descriptions)):
+        others = rivals[which]
+        if others.any():
+            above[:, which] &= margins[:, which] >= margins[:, others].max(axis=1)
+    return above
+
+
+def contradictions(descriptions: Sequence[str]) -> Bool[np.ndarray, "M M"]:
+    """Which pairs of descriptions cannot both be true of one picture.
+
+    An object rests on one other object and is not under what it rests on, and two objects that are stacked are not
+    beside each other. Sentences that are no facts about two objects contradict nothing.
+    """
+    facts = [_parse(description) for description in descriptions]
+    pairs = [[_contradict(first, second) for second in facts] for first in facts]
+    return np.array(pairs, dtype=bool).reshape(len(facts), len(facts))
+
+
+def _parse(description: str) -> Fact | None:
+    try:
+        return Fact.parse(description)
+    except LanguageError:
+        return None
+
+
+def _contradict(first: Fact | None, second: Fact | None) -> bool:
+    if first is None or second is None or first == second or "on" not in (first.relation, second.relation):
+        return False
+    same_pair = {first.subject, first.target} == {second.subject, second.target}
+    return same_pair or (first.relation == second.relation and first.subject == second.subject)
