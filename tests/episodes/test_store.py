@@ -106,6 +106,7 @@ def test_a_reader_goes_on_while_a_writer_appends_and_compacts(path, monkeypatch)
     reader = EpisodeStore.open(path)
     writer.append(some_episodes(2, start=2))
     writer.compact()
+    assert_same(reader.get(["e0"]), [make_episode("e0")])
     assert_same(reader.get(["e0", "e3"]), [make_episode("e0"), make_episode("e3")])
     assert len(reader) == 4
 
@@ -233,6 +234,14 @@ def test_a_truncated_data_file_is_named_with_a_remedy(path):
     truncate(min((path / "data").glob("*.lance")))
     with pytest.raises(LifelongBufferError, match=r"truncated or damaged.*salvage"):
         EpisodeStore.open(path)
+
+
+def test_a_file_truncated_while_the_store_is_open_is_located_by_episode(stored, path):
+    reader = EpisodeStore.open(path)
+    truncate(sorted((path / "data").glob("*.lance"), key=lambda file: file.stat().st_mtime_ns)[1])
+    with pytest.raises(LifelongBufferError, match="'e1' is damaged"):
+        reader.get(stored.ids())
+    assert_same(reader.get(["e0", "e2"]), [make_episode("e0"), make_episode("e2")])
 
 
 def test_damage_within_a_data_file_is_located_by_episode(path):

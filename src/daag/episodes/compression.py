@@ -29,7 +29,7 @@ def compress(array: np.ndarray) -> bytes:
     """
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise LifelongBufferError(f"expected an array of numbers of at most 8 bytes, got dtype {array.dtype}")
-    array = np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
+    array = np.asarray(array, dtype=array.dtype.newbyteorder("<"))
     header = json.dumps({"dtype": array.dtype.str, "shape": array.shape})
     words = _as_words(array)
     if array.ndim:

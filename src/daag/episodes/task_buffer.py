@@ -62,7 +62,10 @@ class TaskBuffer:
     """
 
     def __init__(
-        self, config: TaskBufferConfig | None = None, store: EpisodeStore | None = None, first: int | None = None
+        self,
+        config: TaskBufferConfig | None = None,
+        store: EpisodeStore | None = None,
+        first: int | None = None,
     ) -> None:
         self.config = config or TaskBufferConfig()
         self.store = store
@@ -134,10 +137,10 @@ class TaskBuffer:
             raise LifelongBufferError(
                 "expected at least one episode to draw steps from, the task buffer is empty"
             )
-        ours = sorted({instruction for instruction, _ in self._classes} & set(current))
-        others = {instruction for instruction, _ in self._classes} - set(current)
+        ours = [instruction for instruction in self.instructions if instruction in current]
+        others = [instruction for instruction in self.instructions if instruction not in current]
         num_current = _divide(batch_size, shares.current, bool(ours), bool(others), rng)
-        parts = [({instruction}, count) for instruction, count in _spread(num_current, ours, rng)]
+        parts = [([instruction], count) for instruction, count in _spread(num_current, ours, rng)]
         parts.append((others, batch_size - num_current))
         batch: list[tuple[Episode, int]] = []
         for instructions, count in parts:
