@@ -1,0 +1,210 @@
+"""How fast the ray-cast camera is, beside `mujoco.Renderer` on the same CPU, in one run.
+
+    MUJOCO_GL=osmesa python benchmarks/camera.py --out benchmarks/results
+
+All arms draw RGB, depth and segmentation of the same stacking scenes; the ray-cast arms draw normals in the same go,
+and the rival, which has no normals, is spared them. The rival needs OpenGL on the CPU: Debian's packages `libosmesa6`
+(`MUJOCO_GL=osmesa`), or `libegl1` and `libgl1-mesa-dri` (`MUJOCO_GL=egl`). Where it does not run, this says so and writes
+nothing. Arms take turns, picture by picture. A scene's time is the best of all rounds, as timeit advises, because what
+is above it is other processes' doing; results are medians over scenes, and ratios count. `frames_per_cpu_second` counts
+the time of all threads instead of the clock's (llvmpipe, which draws for OpenGL here, has several).
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import tyro
+
+import daag
+from daag.envs.camera import RayCastCamera
+from daag.envs.stacking.model import SceneModel, build_model
+from daag.envs.stacking.scene import OBJECT_HEIGHT, sample_looks, sample_positions, sample_scene
+
+RIVAL = "mujoco-renderer"
+TARGET_SPEEDUP = 10.0
+Draw = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """What is measured."""
+
+    out: Path
+    """Directory for speed-camera.json."""
+    size_pixels: int = 64
+    num_scenes: int = 8
+    num_rounds: int = 25
+    """Pictures of each scene by each arm."""
+
+
+def random_scene(seed: int) -> tuple[SceneModel, mujoco.MjData]:
+    """A scene of four objects with everything at its place."""
+    rng = np.random.default_rng(seed)
+    scene_model = build_model(sample_scene(rng, sample_looks(rng, 4)))
+    data = mujoco.MjData(scene_model.model)
+    data.qpos[2] = 0.3
+    for index, (x, y) in enumerate(sample_positions(rng, 4)):
+        data.qpos[scene_model.object_qpos(index)] = [x, y, OBJECT_HEIGHT / 2, 1.0, 0.0, 0.0, 0.0]
+    mujoco.mj_forward(scene_model.model, data)
+    return scene_model, data
+
+
+def rival(scene_model: SceneModel, data: mujoco.MjData, size: int) -> Draw:
+    """`mujoco.Renderer` from the same pose, with its usual light and shadows: a pass for each kind of image."""
+    pose = scene_model.scene.camera
+    camera = mujoco.MjvCamera()
+    offset = np.subtract(pose.look_at, pose.position)
+    camera.lookat[:] = pose.look_at
+    camera.distance = np.linalg.norm(offset)
+    camera.azimuth = np.degrees(np.arctan2(offset[1], offset[0]))
+    camera.elevation = np.degrees(np.arcsin(offset[2] / camera.distance))
+    scene_model.model.vis.global_.fovy = pose.fovy_degrees
+    renderer = mujoco.Renderer(scene_model.model, size, size)
+
+    def draw() -> tuple[np.ndarray, ...]:
+        renderer.update_scene(data, camera)
+        rgb = renderer.render()
+        renderer.enable_depth_rendering()
+        depth = renderer.render()
+        renderer.disable_depth_rendering()
+        renderer.enable_segmentation_rendering()
+        segmentation = renderer.render()
+        renderer.disable_segmentation_rendering()
+        return rgb, depth, segmentation
+
+    return draw
+
+
+def arms_of(seed: int, size: int) -> dict[str, Draw]:
+    """What draws scene number `seed`, by arm."""
+    scene_model, data = random_scene(seed)
+    scene = scene_model.scene
+
+    def ray_cast(camera: RayCastCamera) -> Draw:
+        return lambda: camera.render(scene_model.model, data, scene_model.surfaces, scene.light)
+
+    return {
+        "ray-cast": ray_cast(RayCastCamera(scene.camera, size, size)),
+        "ray-cast-fast": ray_cast(RayCastCamera(scene.camera, size, size, "fast")),
+        RIVAL: rival(scene_model, data, size),
+    }
+
+
+def measure(config: BenchmarkConfig) -> dict[str, dict[str, np.ndarray]]:
+    """Sets of images per second: arm to metric to float64 (num_scenes,)."""
+    rates: dict[str, dict[str, list[float]]] = {}
+    for seed in range(config.num_scenes):
+        arms = arms_of(seed, config.size_pixels)
+        for draw in arms.values():
+            draw()  # the first one compiles shaders and fills caches
+        best = dict.fromkeys(arms, (np.inf, np.inf))
+        for _ in range(config.num_rounds):
+            for name, draw in arms.items():
+                start, cpu_start = time.perf_counter(), time.process_time()
+                draw()
+                seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+                best[name] = min(best[name][0], seconds), min(best[name][1], cpu_seconds)
+        for name, (seconds, cpu_seconds) in best.items():
+            metrics = rates.setdefault(name, {"frames_per_second": [], "frames_per_cpu_second": []})
+            metrics["frames_per_second"].append(1.0 / seconds)
+            metrics["frames_per_cpu_second"].append(1.0 / cpu_seconds)
+    return {name: {key: np.array(values) for key, values in rows.items()} for name, rows in rates.items()}
+
+
+def bootstrap(values: np.ndarray, rng: np.random.Generator) -> list[float]:
+    """95 % interval of the median over scenes."""
+    medians = np.median(rng.choice(values, size=(2000, len(values))), axis=1)
+    return [round(float(bound), 2) for bound in np.quantile(medians, [0.025, 0.975])]
+
+
+def summary(values: np.ndarray, rng: np.random.Generator) -> dict[str, object]:
+    """Median over scenes, and its 95 % interval."""
+    return {"median": round(float(np.median(values)), 2), "ci95": bootstrap(values, rng)}
+
+
+def result(config: BenchmarkConfig, rates: dict[str, dict[str, np.ndarray]]) -> dict[str, object]:
+    """The measurement in the form of all results."""
+    rng = np.random.default_rng(0)
+    ratios = {
+        f"{name}/{RIVAL}": {metric: rates[name][metric] / rates[RIVAL][metric] for metric in rates[name]}
+        for name in rates
+        if name != RIVAL
+    }
+    speedup = float(np.median(ratios[f"ray-cast/{RIVAL}"]["frames_per_second"]))
+    return {
+        "experiment": "speed-camera",
+        "env": "rgb-stacking",
+        "command": f"MUJOCO_GL={os.environ.get('MUJOCO_GL', '')} python benchmarks/camera.py --out {config.out}"
+        f" --size-pixels {config.size_pixels}",
+        "version": daag.__version__,
+        "machine": {
+            "cpu": cpu_name(),
+            "cores": os.cpu_count(),
+            "mujoco": mujoco.__version__,
+            "numpy": np.__version__,
+            "load_average": [round(value, 2) for value in os.getloadavg()],
+        },
+        "models": {},
+        "seeds": list(range(config.num_scenes)),
+        "arms": {
+            name: {
+                metric: {**summary(values, rng), "per_run": np.round(values, 1).tolist()}
+                for metric, values in metrics.items()
+            }
+            for name, metrics in rates.items()
+        },
+        "ratios": {
+            name: {metric: summary(values, rng) for metric, values in metrics.items()}
+            for name, metrics in ratios.items()
+        },
+        "checks": {
+            "speedup": {
+                "value": round(speedup, 2),
+                "target": TARGET_SPEEDUP,
+                "met": speedup >= TARGET_SPEEDUP,
+            }
+        },
+    }
+
+
+def cpu_name() -> str:
+    """As the system names it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def opengl_works() -> bool:
+    """Tried in another process, which a broken driver may abort."""
+    probe = "import mujoco; mujoco.Renderer(mujoco.MjModel.from_xml_string('<mujoco/>'), 8, 8).render()"
+    return subprocess.run([sys.executable, "-c", probe], capture_output=True, check=False).returncode == 0
+
+
+def main() -> None:
+    """Measure, print and write."""
+    config = tyro.cli(BenchmarkConfig, description=__doc__)
+    if not opengl_works():
+        print(
+            "mujoco.Renderer does not run here, so there is nothing to compare with; see this file's first lines"
+        )
+        return
+    measured = result(config, measure(config))
+    config.out.mkdir(parents=True, exist_ok=True)
+    path = config.out / "speed-camera.json"
+    path.write_text(json.dumps(measured, indent=1) + "\n")
+    print(json.dumps({key: measured[key] for key in ("ratios", "checks")}, indent=1))
+    print(f"written to {path}")
+
+
+if __name__ == "__main__":
+    main()
