@@ -53,7 +53,7 @@ class AnchorAttention:
         query, key, value = (x.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for x in (query, key, value))
         attended = functional.scaled_dot_product_attention(query, key, value)
         attended = attended.transpose(1, 2).reshape(batch, -1, attn.inner_dim)
-        return attn.to_out[1](attn.to_out[0](attended))  # type: ignore[no-any-return]
+        return attn.to_out[1](attn.to_out[0](attended))
 
 
 def use_anchor_attention(*models: UNet2DConditionModel | ControlNetModel) -> None:

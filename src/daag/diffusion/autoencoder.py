@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 
-class PixelUnshuffleAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class PixelUnshuffleAutoencoder(ModelMixin, ConfigMixin):
     """`encode` and `decode` as diffusers' autoencoders have them; `decode(encode(x)) == x`. No weights.
 
     Args:
@@ -23,7 +23,7 @@ class PixelUnshuffleAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
-    def __init__(self, downscale_factor: int = 2, scaling_factor: float = 1.0) -> None:
+    def __init__(self, downscale_factor: int = 2, scaling_factor: float = 1.0) -> None:  # noqa: ARG002 (the decorator keeps it)
         super().__init__()
         self.register_to_config(latent_channels=3 * downscale_factor**2)
 
@@ -41,4 +41,5 @@ class PixelUnshuffleAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     def forward(self, sample: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
         """Encode and decode."""
-        return self.decode(self.encode(sample).latents).sample
+        (latents,) = self.encode(sample, return_dict=False)
+        return self.decode(latents, return_dict=False)[0]

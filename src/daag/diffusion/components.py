@@ -54,7 +54,8 @@ class EditorComponents:
 
     unet: UNet2DConditionModel
     controlnet: ControlNetModel
-    vae: AutoencoderKL | AutoencoderTiny | PixelUnshuffleAutoencoder
+    vae: Any
+    """AutoencoderKL, AutoencoderTiny or PixelUnshuffleAutoencoder."""
     text_encoder: CLIPTextModel
     tokenizer: PreTrainedTokenizerFast
     scheduler: Any
@@ -115,11 +116,11 @@ class EditorComponents:
         """Latents of pixels in [-1, 1], scaled as the UNet expects them. No randomness: the distribution's mode."""
         encoded = self.vae.encode(image)
         latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
-        return latents * self.vae.config.scaling_factor  # type: ignore[no-any-return]
+        return latents * self.vae.config.scaling_factor
 
     def decode_latents(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B 3 H W"]:
         """Pixels, about [-1, 1], of scaled latents."""
-        return self.vae.decode(latents / self.vae.config.scaling_factor).sample  # type: ignore[no-any-return]
+        return self.vae.decode(latents / self.vae.config.scaling_factor).sample
 
     def encode_text(self, captions: list[str]) -> Float[Tensor, "B L D"]:
         """One vector per token; all captions padded to one length, so that a caption's vectors never depend on others."""
@@ -127,7 +128,7 @@ class EditorComponents:
         tokens = self.tokenizer(
             captions, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
         )
-        return self.text_encoder(tokens.input_ids).last_hidden_state  # type: ignore[no-any-return]
+        return self.text_encoder(tokens.input_ids).last_hidden_state
 
 
 def load_components(directory: Path | str) -> EditorComponents:

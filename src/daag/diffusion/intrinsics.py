@@ -37,7 +37,9 @@ def matte_and_shading(
     contrast = front - back
     strength = np.where(has_back, np.square(contrast).sum(axis=-1), 0.0)
     prior = np.where(own, 0.85, 0.15)
-    coverage = (((image - back) * contrast).sum(axis=-1) * has_back + UNCERTAIN * prior) / (strength + UNCERTAIN)
+    coverage = (((image - back) * contrast).sum(axis=-1) * has_back + UNCERTAIN * prior) / (
+        strength + UNCERTAIN
+    )
     matte = np.where(inner, 1.0, np.where(near, np.clip(coverage, 0.0, 1.0), 0.0))
     brightness = np.where(inner, image.max(axis=-1), front.max(axis=-1))
     median = float(np.median(brightness[inner])) if inner.any() else 1.0
@@ -60,8 +62,9 @@ def _local_mean(
     height, width = mask.shape
     stacked = np.concatenate([image * mask[..., None], mask[..., None].astype(np.float32)], axis=-1)
     padded = np.pad(stacked, ((reach, reach), (reach, reach), (0, 0)))
-    rows = sum(padded[shift : shift + height] for shift in range(2 * reach + 1))
-    total = np.asarray(sum(rows[:, shift : shift + width] for shift in range(2 * reach + 1)))  # type: ignore[index]
+    shifts = range(2 * reach + 1)
+    rows = np.add.reduce([padded[shift : shift + height] for shift in shifts])
+    total = np.add.reduce([rows[:, shift : shift + width] for shift in shifts])
     count = total[..., 3:]
     return total[..., :3] / np.maximum(count, 1.0), count[..., 0] > 0
 

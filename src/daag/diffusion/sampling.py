@@ -62,7 +62,7 @@ def predict(
     down, middle = components.controlnet(
         latents, timestep, text, geometry, cross_attention_kwargs=attention, return_dict=False
     )
-    return components.unet(  # type: ignore[no-any-return]
+    return components.unet(
         torch.cat([latents, masked], dim=1),
         timestep,
         text,

@@ -106,7 +106,7 @@ class EditorTraining:
             group["lr"] = rate
         batch = sampler.batch(self._rng, config.batch_size, bool(self._rng.random() < config.anchored))
         loss = self._loss(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)

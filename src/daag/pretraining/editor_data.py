@@ -9,6 +9,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from daag.diffusion.compositing import box_mask, tight_mask
+from daag.diffusion.controlnet import caption_of
 from daag.diffusion.crops import Crop, Geometry, cut_crop
 from daag.diffusion.sampling import CropBatch
 from daag.pretraining.scenes import RenderedScene
@@ -48,11 +49,6 @@ class TrainingBatch:
     crops: CropBatch
     captions: list[str]
     anchor_index: Int64[Tensor, "B"] | None
-
-
-def caption_of(name: str) -> str:
-    """How a crop of an object is described: "a red cube"."""
-    return f"a {name}"
 
 
 class CropSampler:

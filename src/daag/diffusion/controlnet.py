@@ -1,0 +1,241 @@
+"""The video editor: ControlNet inpainting on crops around objects, few steps, made consistent over time.
+
+All crops of all edited objects in all frames go through the models in batches. What keeps frames alike: one initial
+noise per object, and attention to an anchor, the frame that shows most of the object. What keeps it fast: crops, few
+steps, batches, and crops that look alike are painted once.
+Source: docs/paper.md (an image diffusion model, consistent in geometry and time); the means are our choice.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+from daag.diffusion.components import EditorComponents, load_components
+from daag.diffusion.compositing import box_mask, composite, tight_mask
+from daag.diffusion.conditions import conditions_of
+from daag.diffusion.crops import Crop, Geometry, cut_crop, paste_crop
+from daag.diffusion.editor import Conditions
+from daag.diffusion.sampling import CropBatch, repaint
+from daag.episodes.episode import Episode
+from daag.errors import ConfigError, EditError
+from daag.tasks import EditPlan, ObjectEdit
+
+EMBEDDED = {"tiny": Path(__file__).parent.parent / "pretrained" / "editor-tiny"}
+"""Editors inside the package, by name."""
+
+
+@dataclass(frozen=True)
+class EditorConfig:
+    """How the editor paints.  Source of all values: our choice."""
+
+    num_inference_steps: int = 2
+    """Sampling steps."""
+    use_geometry: bool = True
+    """Whether depth, normals, matte and shading steer the repaint."""
+    use_anchor: bool = True
+    """Whether all crops of an object look at its anchor."""
+    shared_noise: bool = True
+    """Whether an object starts from one noise in all frames."""
+    reuse: bool = True
+    """Whether crops that look alike are painted once; needs shared noise."""
+    batch_size: int = 64
+    """Most crops in one batch, anchors included; bounds the memory."""
+
+    def __post_init__(self) -> None:
+        if self.num_inference_steps < 1 or self.batch_size < 2:
+            raise ConfigError(
+                "expected at least one inference step and a batch of two (a crop and its anchor), got "
+                f"{self.num_inference_steps} and {self.batch_size}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class _Patch:
+    """One edited object in one frame."""
+
+    frame: int
+    """Position among the asked frames."""
+    edit: int
+    """Position in the plan."""
+    own: Bool[np.ndarray, "H W"]
+    mask: Bool[np.ndarray, "H W"]
+    crop: Crop
+
+
+class ControlNetEditor:
+    """A `VideoEditor` made of diffusers components.
+
+    Args:
+        components: the models; `from_pretrained` reads them.
+        config: how it paints.
+    """
+
+    def __init__(self, components: EditorComponents, config: EditorConfig | None = None) -> None:
+        self.components, self.config = components, config or EditorConfig()
+        self._captions: dict[str, Float[Tensor, "L D"]] = {}
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_directory: str | Path, config: EditorConfig | None = None
+    ) -> "ControlNetEditor":
+        """Read an editor.
+
+        Args:
+            name_or_directory: "tiny", the editor inside the package, or a pipeline directory.
+            config: how it paints.
+
+        Raises:
+            ModelError: a part is missing, foreign, or does not fit the others.
+        """
+        directory = EMBEDDED.get(str(name_or_directory), Path(name_or_directory))
+        return cls(load_components(directory), config)
+
+    @classmethod
+    def per_frame(
+        cls, name_or_directory: str | Path, config: EditorConfig | None = None
+    ) -> "ControlNetEditor":
+        """The rival that edits frame by frame: same weights and steps, no geometry, no anchor, independent noise."""
+        alone = {"use_geometry": False, "use_anchor": False, "shared_noise": False}
+        return cls.from_pretrained(name_or_directory, replace(config or EditorConfig(), **alone))
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the files that the weights came from, and of the settings."""
+        return hashlib.sha256(f"{self.components.weights_hash} {self.config}".encode()).hexdigest()
+
+    def edit(
+        self, episode: Episode, frame_index: np.ndarray, plan: EditPlan, seed: int
+    ) -> UInt8[np.ndarray, "N H W 3"]:
+        """Repaint the plan's objects. Where nothing of an object is visible, the frame is right as it is.
+
+        Raises:
+            EditError: the plan does not fit the scene, the episode lacks geometry, nothing of the edited objects is
+                visible in any of the frames, or the models produced NaN.
+        """
+        conditions = conditions_of(episode, frame_index, plan)
+        frames = episode.frames[frame_index]
+        patches = [
+            patch
+            for number in range(len(plan.edits))
+            for patch in self._patches(frames, conditions, plan, number)
+        ]
+        if len(frames) and not patches:
+            names = " and ".join(edit.source for edit in plan.edits)
+            raise EditError(
+                f"nothing of {names} is visible in the {len(frames)} asked frames of episode {episode.id!r}, so there is "
+                "nothing to repaint; ask for frames that show it"
+            )
+        edited = frames.copy()
+        for patch, painted in zip(patches, self._paint(patches, plan, seed), strict=True):
+            frame = edited[patch.frame]
+            pasted = paste_crop(frame, patch.crop.window, painted)
+            edited[patch.frame] = composite(frame, pasted, patch.mask, patch.own)
+        return edited
+
+    def _patches(
+        self, frames: UInt8[np.ndarray, "N H W 3"], conditions: Conditions, plan: EditPlan, number: int
+    ) -> Iterator[_Patch]:
+        """What is to be painted of one edit, in the order of frames."""
+        edit = plan.edits[number]
+        object_id = conditions.object_ids[edit.source]
+        reshaped = changes_shape(edit)
+        geometry: Geometry = "none" if not self.config.use_geometry else "outside" if reshaped else "full"
+        draw_mask = box_mask if reshaped else tight_mask
+        for position, (frame, segmentation, depth, normals) in enumerate(
+            zip(frames, conditions.segmentation, conditions.depth, conditions.normals, strict=True)
+        ):
+            own = segmentation == object_id
+            if own.any():
+                mask = draw_mask(segmentation, depth, object_id)
+                crop = cut_crop(frame, mask, own, depth, normals, self.components.crop_size, geometry)
+                yield _Patch(position, number, own, mask, crop)
+
+    def _paint(self, patches: list[_Patch], plan: EditPlan, seed: int) -> list[UInt8[np.ndarray, "S S 3"]]:
+        """The repainted crop of each patch."""
+        reuse = self.config.reuse and self.config.shared_noise
+        first_alike: dict[tuple[int, bytes | int], int] = {}
+        alike = [
+            first_alike.setdefault((patch.edit, patch.crop.content if reuse else position), position)
+            for position, patch in enumerate(patches)
+        ]
+        anchors = {
+            number: alike[max(members, key=lambda position: int(patches[position].own.sum()))]
+            for number in range(len(plan.edits))
+            if (members := [position for position, patch in enumerate(patches) if patch.edit == number])
+        }
+        noise = self._noise(patches, seed)
+        painted: dict[int, UInt8[np.ndarray, "S S 3"]] = {}
+        for batch in self._batches(sorted(set(alike)), patches, anchors):
+            index = None
+            if self.config.use_anchor:
+                index = torch.tensor([batch.index(anchors[patches[position].edit]) for position in batch])
+            pixels = repaint(
+                self.components,
+                CropBatch.of([patches[position].crop for position in batch]),
+                torch.stack([self._encode(plan.edits[patches[position].edit]) for position in batch]),
+                torch.stack([noise[position] for position in batch]),
+                self.config.num_inference_steps,
+                index,
+            )
+            images = (pixels * 255.0).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+            # An anchor that was painted before comes out the same again, up to rounding: the first one counts.
+            for position, image in zip(batch, images, strict=True):
+                painted.setdefault(position, image)
+        return [painted[position] for position in alike]
+
+    def _batches(
+        self, positions: list[int], patches: list[_Patch], anchors: dict[int, int]
+    ) -> Iterator[list[int]]:
+        """Cut the crops into batches; each also holds the anchors of its objects."""
+        batch: list[int] = []
+        for position in positions:
+            wanted = [position]
+            if self.config.use_anchor and anchors[patches[position].edit] != position:
+                wanted.insert(0, anchors[patches[position].edit])
+            missing = [item for item in wanted if item not in batch]
+            if len(batch) + len(missing) > self.config.batch_size:
+                yield batch
+                batch, missing = [], wanted
+            batch.extend(missing)
+        if batch:
+            yield batch
+
+    def _noise(self, patches: list[_Patch], seed: int) -> list[Float[Tensor, "C h w"]]:
+        """Initial noise: one per object, or one per patch; an object's does not depend on the other objects."""
+        components = self.components
+        side = components.crop_size // components.downscale_factor
+        generators: dict[int, torch.Generator] = {}
+        shared: dict[int, Tensor] = {}
+        noise = []
+        for patch in patches:
+            if patch.edit not in generators:
+                state = np.random.SeedSequence((seed, patch.edit)).generate_state(1, np.uint64)
+                generators[patch.edit] = torch.Generator().manual_seed(int(state[0]) >> 1)
+            if patch.edit not in shared or not self.config.shared_noise:
+                shape = (components.latent_channels, side, side)
+                shared[patch.edit] = torch.randn(shape, generator=generators[patch.edit])
+            noise.append(shared[patch.edit])
+        return noise
+
+    def _encode(self, edit: ObjectEdit) -> Float[Tensor, "L D"]:
+        caption = caption_of(edit.target)
+        if caption not in self._captions:
+            with torch.no_grad():
+                self._captions[caption] = self.components.encode_text([caption])[0]
+        return self._captions[caption]
+
+
+def caption_of(name: str) -> str:
+    """How a crop of an object is described: "a red cube"."""
+    return f"a {name}"
+
+
+def changes_shape(edit: ObjectEdit) -> bool:
+    """Whether an edit changes the kind, so that the object's old geometry must not steer it."""
+    return edit.operation == "replace" or edit.source.split()[-1] != edit.target.split()[-1]
