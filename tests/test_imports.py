@@ -100,6 +100,17 @@ def test_every_file_is_named_after_an_idea_and_short(path):
     assert len(path.read_text().splitlines()) <= 400, "more than 400 lines: is this still one idea?"
 
 
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_every_protocol_can_be_checked_at_run_time(path):
+    # Else a test that passes a real part where the protocol is annotated ends in an obscure error of beartype's.
+    classes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+    protocols = [node for node in classes if "Protocol" in map(ast.unparse, node.bases)]
+    unchecked = [
+        node.name for node in protocols if "runtime_checkable" not in map(ast.unparse, node.decorator_list)
+    ]
+    assert not unchecked, f"decorate with @runtime_checkable: {', '.join(unchecked)}"
+
+
 def test_importing_daag_loads_no_learning_library():
     heavy = ("torch", "transformers", "diffusers", "mujoco", "matplotlib")
     code = f"import daag, sys; print([name for name in {heavy} if name in sys.modules])"

@@ -1,6 +1,7 @@
 """The command line. `daag --help` names the commands, `daag COMMAND --help` teaches one."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -103,15 +104,29 @@ Command = (
 )
 
 
-def main() -> None:
-    """Entry point: a named error is one line and exit code 2, never a traceback."""
-    console = Console()
+def parse(arguments: Sequence[str] | None = None) -> Lifelong | Eval | Report | Reproduce:
+    """Read a command without running it.
+
+    Args:
+        arguments: the words after `daag`; those of the process where None.
+
+    Raises:
+        SystemExit: help was asked for, or the words are no command; which, is printed.
+    """
     command: Lifelong | Eval | Report | Reproduce = tyro.cli(
         Command,  # type: ignore[arg-type]
         prog="daag",
         description="Diffusion Augmented Agents: hindsight experience augmentation for embodied agents.",
+        args=arguments,
         config=(tyro.conf.FlagConversionOff,),
     )
+    return command
+
+
+def main() -> None:
+    """Entry point: a named error is one line and exit code 2, never a traceback."""
+    console = Console()
+    command = parse()
     try:
         command.run(console)
     except DaagError as error:

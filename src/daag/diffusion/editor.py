@@ -1,7 +1,7 @@
 """The video editor, as the rest of daag sees it.  Source: docs/paper.md (geometry- and time-consistent edits)."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float16, Int8, Int16, UInt8
@@ -24,6 +24,7 @@ class Conditions:
     """Unit normals in camera coordinates times 127."""
 
 
+@runtime_checkable
 class VideoEditor(Protocol):
     """Repaints objects in the frames of an episode."""
 

@@ -1,7 +1,7 @@
 """What the editor learns from: crops of single renders, each with its own caption. Never a before and an after."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ MIN_VISIBLE_PIXELS = 12
 """Objects of which less is visible are not learnt from."""
 
 
+@runtime_checkable
 class SceneSource(Protocol):
     """Frames in clips: frames `k * frames_per_clip` to `(k + 1) * frames_per_clip - 1` show clip k."""
 

@@ -1,12 +1,13 @@
 """The reward detector, as the rest of daag sees it.  Source: docs/paper.md (a CLIP-like VLM and a threshold)."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 
+@runtime_checkable
 class RewardDetector(Protocol):
     """Says how well a frame shows what a description says."""
 
