@@ -30,7 +30,7 @@ from daag.envs.stacking.scene import (
     sample_scene,
 )
 from daag.errors import ModelError, SceneError
-from daag.tasks import CARRYING_KINDS, Fact, is_held_out
+from daag.tasks import CARRYING_KINDS, Fact, Look, is_held_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +63,17 @@ def random_scene(rng: np.random.Generator, held_out: bool = False) -> RenderedSc
     return random_clip(rng, 1, held_out)[0]
 
 
-def random_clip(rng: np.random.Generator, num_frames: int, held_out: bool = False) -> list[RenderedScene]:
-    """Draw a scene and render it several times, its objects placed anew each time; shades and light stay."""
+def random_clip(
+    rng: np.random.Generator, num_frames: int, held_out: bool = False, size_pixels: int = 64
+) -> list[RenderedScene]:
+    """Draw a scene and render it several times, its objects placed anew each time; shades and light stay.
+
+    Args:
+        rng: where the randomness comes from.
+        num_frames: how many times.
+        held_out: whether every frame must show a held-out combination; else none does.
+        size_pixels: width and height of the pictures.
+    """
     looks = sample_looks(rng, int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1)))
     if held_out:
         while not any(
@@ -73,7 +82,7 @@ def random_clip(rng: np.random.Generator, num_frames: int, held_out: bool = Fals
             looks = sample_looks(rng, int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1)))
     scene_model = build_model(sample_scene(rng, looks))
     data = mujoco.MjData(scene_model.model)
-    camera = RayCastCamera(scene_model.scene.camera)
+    camera = RayCastCamera(scene_model.scene.camera, size_pixels, size_pixels)
     frames: list[RenderedScene] = []
     while len(frames) < num_frames:
         _apply(scene_model, data, _random_layout(rng, scene_model))
@@ -86,8 +95,8 @@ def random_clip(rng: np.random.Generator, num_frames: int, held_out: bool = Fals
     return frames
 
 
-def _stackable(first: object, second: object) -> bool:
-    return {getattr(first, "kind", ""), getattr(second, "kind", "")} <= set(CARRYING_KINDS)
+def _stackable(first: Look, second: Look) -> bool:
+    return {first.kind, second.kind} <= set(CARRYING_KINDS)
 
 
 def _rendered(view: View, scene_model: SceneModel, facts: tuple[Fact, ...]) -> RenderedScene:
@@ -175,21 +184,25 @@ class ScenePool:
     def __init__(self, directory: Path) -> None:
         try:
             self.index: dict[str, object] = json.loads((directory / "pool.json").read_text())
-            lines = (directory / "scenes.jsonl").read_text().splitlines()
+            self.frames_per_clip = int(str(self.index["frames_per_clip"]))
+            raw = [json.loads(line) for line in (directory / "scenes.jsonl").read_text().splitlines()]
+            self.object_names: list[dict[int, str]] = [
+                dict(enumerate(item["objects"], start=1)) for item in raw
+            ]
+            self.facts: list[tuple[Fact, ...]] = [tuple(map(Fact.parse, item["facts"])) for item in raw]
             self._arrays = {
                 name: np.load(directory / f"{name}.npy", mmap_mode="r")
                 for name in ("rgb", "depth", "normals", "segmentation")
             }
-        except (OSError, ValueError) as error:
+            self.num_frames = len(raw)
+            lengths = {name: len(array) for name, array in self._arrays.items()}
+            if set(lengths.values()) != {self.num_frames}:
+                raise ValueError(f"{self.num_frames} scenes, but pictures of {lengths}")
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(
                 f"expected a scene pool in {directory} ({error}); make one with "
                 f"'python -m daag.pretraining.scenes --out {directory}'"
             ) from error
-        self.num_frames = len(lines)
-        self.frames_per_clip = int(str(self.index["frames_per_clip"]))
-        raw = [json.loads(line) for line in lines]
-        self.object_names: list[dict[int, str]] = [dict(enumerate(item["objects"], start=1)) for item in raw]
-        self.facts: list[tuple[Fact, ...]] = [tuple(map(Fact.parse, item["facts"])) for item in raw]
 
     def __len__(self) -> int:
         return self.num_frames
@@ -225,7 +238,8 @@ class PoolConfig:
     def clips(self) -> Iterator[list[RenderedScene]]:
         """The pool's clips, in order; clip i depends on the seed and i only."""
         for clip in track(range(self.num_clips), description="rendering clips"):
-            yield random_clip(np.random.default_rng((self.seed, clip)), self.frames_per_clip)
+            rng = np.random.default_rng((self.seed, clip))
+            yield random_clip(rng, self.frames_per_clip, size_pixels=self.size_pixels)
 
 
 def write_pool(config: PoolConfig) -> None:

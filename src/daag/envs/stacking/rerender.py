@@ -15,7 +15,7 @@ from daag.episodes import Episode
 from daag.errors import EditError
 from daag.tasks import COLOURS, EditPlan, Fact, Look
 
-Albedos = Mapping[str, Sequence[float]]
+Albedos = Mapping[str, Sequence[float] | np.ndarray]
 """Object name after the edit to RGB in [0, 1]."""
 
 
@@ -106,7 +106,7 @@ def _change_looks(scene: Scene, plan: EditPlan, albedos: Albedos) -> Scene:
         name = plan.renaming.get(str(item.look))
         if name is not None:
             look = Look.parse(name)
-            shade = albedos.get(name, owners.get(name, tuple(COLOURS[look.colour].middle)))
+            shade = albedos.get(name, owners.get(name, COLOURS[look.colour].middle))
             item = item.with_look(look, shade)
         objects.append(item)
     return replace(scene, objects=tuple(objects))

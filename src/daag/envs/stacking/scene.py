@@ -36,7 +36,7 @@ class SceneObject:
     scale: float
     """Of the footprint; 1 is the kind's usual size."""
 
-    def with_look(self, look: Look, albedo: Sequence[float]) -> "SceneObject":
+    def with_look(self, look: Look, albedo: Sequence[float] | np.ndarray) -> "SceneObject":
         """The same object in another look."""
         r, g, b = (float(channel) for channel in albedo)
         return replace(self, look=look, albedo=(r, g, b))
