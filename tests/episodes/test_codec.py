@@ -58,7 +58,7 @@ def through_arrow(row):
 
 # beartype looks at a random item of a list, which Hypothesis takes for a strategy that cannot be repeated.
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisDeprecationWarning")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(episodes())
 def test_every_field_of_an_episode_comes_back_with_its_dtype_and_bits(episode):
     back = decode(through_arrow(encode(episode)))

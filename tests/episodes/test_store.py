@@ -87,16 +87,18 @@ def test_unknown_ids_are_named(stored):
         stored.get(["e1", "nobody"])
 
 
-def test_compacting_keeps_everything_in_order_and_saves_files(path):
+def test_compacting_keeps_everything_in_order_and_saves_files(path, monkeypatch):
+    monkeypatch.setattr(store, "COMMITS_BETWEEN_COMPACTIONS", 8)
+    monkeypatch.setattr(store, "RETAINED_VERSIONS", 2)
     made = EpisodeStore.create(path, vector_size=None)
-    episodes = some_episodes(2 * store.COMMITS_BETWEEN_COMPACTIONS)
+    episodes = some_episodes(16)
     for episode in episodes:
         made.append([episode])
     assert len(made._dataset.get_fragments()) == 1
     assert sum(1 for _ in path.rglob("*.lance")) < len(episodes)
     reader = EpisodeStore.open(path)
     assert_same(list(made), episodes)
-    assert_same(reader.get(["e77", "e3"]), [episodes[77], episodes[3]])
+    assert_same(reader.get(["e11", "e3"]), [episodes[11], episodes[3]])
 
 
 def test_a_reader_goes_on_while_a_writer_appends_and_compacts(path, monkeypatch):

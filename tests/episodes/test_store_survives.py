@@ -105,7 +105,7 @@ while True:
 
 def test_kill_9_at_any_moment_loses_no_acknowledged_episode(path):
     rng = np.random.default_rng(0)
-    for _ in range(4):
+    for _ in range(3):
         writer = start_writer(ENDLESS, path)
         acknowledged = int(writer.stdout.readline())
         time.sleep(rng.uniform(0.0, 0.15))

@@ -38,11 +38,11 @@ def test_every_batch_is_divided_by_its_shares():
 def test_shares_hold_on_average_where_a_batch_cannot_be_divided():
     buffer, rng = mixed(), np.random.default_rng(0)
     total = Counter()
-    for _ in range(2000):
+    for _ in range(600):
         total += kinds(buffer.sample(3, rng, BatchShares(current=0.5, edited=0.3), [NOW]))
-    shares = {kind: count / 6000 for kind, count in total.items()}
+    shares = {kind: count / 1800 for kind, count in total.items()}
     expected = {"now-real": 0.35, "now-edited": 0.15, "then-relabelled": 0.35, "then-edited": 0.15}
-    assert shares == pytest.approx(expected, abs=0.02)
+    assert shares == pytest.approx(expected, abs=0.03)
 
 
 @pytest.mark.parametrize(
@@ -79,10 +79,10 @@ def test_a_rare_stage_of_the_task_is_not_drowned_by_a_common_one():
 def test_later_steps_of_a_segment_are_drawn_more_often_by_the_discount(discount):
     buffer = TaskBuffer(TaskBufferConfig(discount=discount))
     buffer.extend(segments("long", 2, num_steps=4))
-    batch = buffer.sample(20_000, np.random.default_rng(0), BatchShares(), [])
+    batch = buffer.sample(5_000, np.random.default_rng(0), BatchShares(), [])
     counts = np.bincount([step for _, step in batch], minlength=4)
     weights = discount ** np.arange(3, -1, -1)
-    np.testing.assert_allclose(counts / counts.sum(), weights / weights.sum(), atol=0.015)
+    np.testing.assert_allclose(counts / counts.sum(), weights / weights.sum(), atol=0.03)
 
 
 def test_equal_seeds_draw_equal_batches_and_others_do_not():
