@@ -50,7 +50,12 @@ class AgentConfig:
     """How training batches are mixed."""
 
     def __post_init__(self) -> None:
-        if self.max_episodes < 1 or self.updates_per_fit < 0 or self.stop_after < 1 or self.extract_at_most < 0:
+        if (
+            self.max_episodes < 1
+            or self.updates_per_fit < 0
+            or self.stop_after < 1
+            or self.extract_at_most < 0
+        ):
             raise ConfigError("max_episodes and stop_after must be at least 1, the other counts at least 0")
 
 
@@ -131,7 +136,9 @@ class Agent:
         """The policy as learnt so far."""
         return self.learner.policy
 
-    def learn(self, task: Task, env: Env, task_index: int = 0, start: "Progress | None" = None) -> Iterator[Event]:
+    def learn(
+        self, task: Task, env: Env, task_index: int = 0, start: "Progress | None" = None
+    ) -> Iterator[Event]:
         """Learn one task, after all that was learnt before.
 
         Args:
@@ -174,18 +181,29 @@ class Agent:
         learnt = progress.learnt(self.config.stop_after)
         yield Event("learnt", {"episodes": progress.episodes, "learnt": learnt}, progress)
 
-    def evaluate(self, task: Task, env: Env, seeds: Sequence[int]) -> float:
-        """The share of scenes in which the policy alone achieves a task, by the world's truth."""
+    def evaluate(self, task: Task, env: Env, seeds: Sequence[int], give_up_below: float = 0.0) -> float:
+        """The share of scenes in which the policy alone achieves a task, by the world's truth.
+
+        Args:
+            task: what to achieve.
+            env: where.
+            seeds: of the scenes.
+            give_up_below: stop early, after 20 scenes or more, when this share can no longer be reached; what is
+                returned then is the share of the scenes tried, and below it.
+        """
         subgoals = self.planner.decompose(task.instruction)
         rng = np.random.default_rng(0)
 
         def choose(moment: Moment, goal: Subgoal) -> np.ndarray:
             return self.policy.act(moment.observation, goal.instruction, rng)
 
-        outcomes = [
-            play(env, f"evaluation/{seed}", task.instruction, subgoals, seed, choose, self._reached).success
-            for seed in seeds
-        ]
+        outcomes: list[bool] = []
+        for seed in seeds:
+            played = play(env, f"evaluation/{seed}", task.instruction, subgoals, seed, choose, self._reached)
+            outcomes.append(played.success)
+            failures = len(outcomes) - sum(outcomes)
+            if len(outcomes) >= 20 and failures > (1.0 - give_up_below) * len(seeds):
+                break
         return float(np.mean(outcomes))
 
     def _extract(self, subgoals: Sequence[Subgoal], task_index: int) -> Augmentation:
@@ -237,7 +255,9 @@ class Agent:
             if len(rewarded) and last not in known:
                 end = int(rewarded[0])
                 found.append(Achievement(last, max(end - 1, 0), end, 1.0))
-        return replace(episode, achievements=tuple(sorted(found, key=lambda each: (each.end, each.description))))
+        return replace(
+            episode, achievements=tuple(sorted(found, key=lambda each: (each.end, each.description)))
+        )
 
     def _vector(self, episode: Episode) -> np.ndarray | None:
         """Where retrieval finds an episode: the mean embedding of what it achieved."""

@@ -1,12 +1,14 @@
 """Puts an agent together from names: worlds, models, arms.  The only place that knows all of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import gymnasium
+import numpy as np
+from jaxtyping import Float32
 
 from daag.agent import Agent, AgentConfig, Env
 from daag.diffusion import Compositor, ControlNetEditor, OracleEditor, VideoEditor
@@ -16,8 +18,9 @@ from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer
 from daag.errors import UnknownNameError
 from daag.hindsight import GateConfig, Hindsight, HindsightConfig
 from daag.llm import CachedPlanner, GrammarPlanner, Planner
-from daag.policies import Exploration, ExplorationConfig, SelfImitation, Workspace
-from daag.rewards import ClipDetector
+from daag.policies import Exploration, ExplorationConfig, SelfImitation, TextEncoder, Workspace
+from daag.rewards.clip import PRETRAINED, ClipDetector, pretrained
+from daag.rewards.detector import RewardDetector
 from daag.tasks import CARRYING_KINDS
 
 Arm = Literal[
@@ -67,13 +70,50 @@ def make_env(name: str, motion_frames: int = 8, num_objects: int = 4) -> Env:
     return gymnasium.make(spec.env_id, **spec.kwargs, motion_frames=motion_frames, num_objects=num_objects)
 
 
+def make_explorer(env_name: str, config: ExplorationConfig | None = None) -> Exploration:
+    """What acts where the policy does not.
+
+    Raises:
+        UnknownNameError: no such world.
+    """
+    if env_name not in _WORLDS:
+        raise UnknownNameError("world", env_name, _WORLDS)
+    return Exploration(config or ExplorationConfig(), _WORLDS[env_name].workspace)
+
+
+def load_detector(name: str) -> ClipDetector:
+    """A reward detector: an embedded one by name, else a directory or a hub id.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    return pretrained(name) if name in PRETRAINED else ClipDetector.from_pretrained(name)
+
+
 def make_planner(arm: str = "hea", cache: Path | None = None) -> Planner:
     """The embedded planner, asking each question once where there is a cache."""
     planner = GrammarPlanner(exchange=arm != "hea-no-exchange")
     return planner if cache is None else CachedPlanner(planner, cache)
 
 
-def make_hindsight(arm: str, planner: Planner, detector: ClipDetector) -> Hindsight:
+def instruction_encoder(planner: Planner, detector: RewardDetector) -> TextEncoder:
+    """What conditions the policy: the detector's vector of what an instruction is to make visible.
+
+    The detector was taught descriptions and knows no imperatives; the planner says the one in words of the other.
+    """
+
+    def encode(instructions: Sequence[str]) -> Float32[np.ndarray, "M D"]:
+        return detector.embed_texts([planner.decompose(text)[-1].description for text in instructions])
+
+    return encode
+
+
+def vector_size(detector: RewardDetector) -> int:
+    """Length of a detector's vectors."""
+    return int(detector.embed_texts(["a red cube"]).shape[1])
+
+
+def make_hindsight(arm: str, planner: Planner, detector: RewardDetector) -> Hindsight:
     """Hindsight as an arm of the comparisons has it.
 
     Raises:
@@ -122,13 +162,13 @@ def make_agent(
         raise UnknownNameError("world", env_name, _WORLDS)
     workspace = _WORLDS[env_name].workspace
     if lifelong is None:
-        lifelong = LifelongBuffer(EpisodeStore.in_memory(detector.vector_size))
+        lifelong = LifelongBuffer(EpisodeStore.in_memory(vector_size(detector)))
     return Agent(
         planner=planner,
         detector=detector,
         hindsight=make_hindsight(arm, planner, detector),
-        learner=SelfImitation(workspace, detector.embed_texts, seed),
-        explorer=Exploration(ExplorationConfig(), workspace),
+        learner=SelfImitation(workspace, instruction_encoder(planner, detector), seed),
+        explorer=make_explorer(env_name),
         lifelong=lifelong,
         task_buffer=task_buffer if task_buffer is not None else TaskBuffer(),
         config=config or AgentConfig(),

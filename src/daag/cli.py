@@ -8,10 +8,11 @@ from typing import Annotated
 
 import tyro
 from rich.console import Console
+from transformers.utils.logging import disable_progress_bar
 
 from daag import lifelong
 from daag.assembly import make_env
-from daag.errors import ConfigError, DaagError, UnknownNameError
+from daag.errors import DaagError, UnknownNameError
 from daag.experiments import EXPERIMENTS, ReproduceConfig
 from daag.report import write_report
 from daag.tasks import Task
@@ -27,14 +28,10 @@ class Lifelong:
 
     resume: Path | None = None
     """Go on with an interrupted run in this directory; all other options come from it."""
-    config: tyro.conf.OmitArgPrefixes[lifelong.LifelongConfig] = field(
-        default_factory=lambda: lifelong.LifelongConfig(tasks=())
-    )
+    config: tyro.conf.OmitArgPrefixes[lifelong.LifelongConfig] = field(default_factory=lifelong.LifelongConfig)
 
     def run(self, console: Console) -> None:
         """Learn, and say where the report is."""
-        if self.resume is None and not self.config.tasks:
-            raise ConfigError("expected --tasks 'stack the red cube on the blue cube' ..., or --resume RUN")
         run = lifelong.start(self.config) if self.resume is None else lifelong.resume(self.resume)
         rates = run.run(console)
         path = write_report(run.directory.path)

@@ -1,9 +1,7 @@
 """The main job: learn a sequence of tasks, keep everything, evaluate on held-out scenes."""
 
-import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -12,12 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch.utils.tensorboard import SummaryWriter
 
 from daag.agent import Agent, AgentConfig, Env, Event
-from daag.assembly import Arm, EnvName, make_agent, make_env, make_planner
+from daag.assembly import Arm, EnvName, instruction_encoder, load_detector, make_agent, make_env, make_planner, vector_size
 from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer
 from daag.errors import ConfigError, RunError
 from daag.hindsight import count_reasons
 from daag.policies import SelfImitation
-from daag.rewards import ClipDetector
 from daag.run import RunDirectory, RunState
 from daag.tasks import Task
 
@@ -30,7 +27,7 @@ on purpose: a collision has a chance of one in ten million."""
 class LifelongConfig:
     """Learn a sequence of tasks, each with the memory of those before."""
 
-    tasks: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
     """Instructions, in order: "stack the red cube on the blue cube"."""
     env: EnvName = "rgb-stacking"
     """Which world."""
@@ -53,10 +50,10 @@ class LifelongConfig:
     """Objects on the table."""
 
     def __post_init__(self) -> None:
-        if not self.tasks:
-            raise ConfigError("expected at least one task, such as --tasks 'stack the red cube on the blue cube'")
         if self.evaluation_scenes < 1 or not 0 <= self.curve_scenes <= self.evaluation_scenes:
-            raise ConfigError("expected evaluation_scenes >= 1 and curve_scenes between 0 and evaluation_scenes")
+            raise ConfigError(
+                "expected evaluation_scenes >= 1 and curve_scenes between 0 and evaluation_scenes"
+            )
 
     def to_json(self) -> dict[str, object]:
         """As plain values."""
@@ -80,10 +77,8 @@ class LifelongRun:
 
     def __init__(self, config: LifelongConfig, directory: RunDirectory) -> None:
         self.config, self.directory = config, directory
-        self._detector = ClipDetector.from_pretrained(config.detector)
+        self._detector = load_detector(config.detector)
         self._planner = make_planner(config.arm, directory.path / "planner-cache.jsonl")
-        for instruction in config.tasks:
-            self._planner.decompose(instruction)  # say what cannot be understood before anything is learnt
         self._state = directory.load_state()
         self.agent = self._make_agent()
         self._policy_file = self._state.policy_file if self._state else ""
@@ -118,14 +113,18 @@ class LifelongRun:
     def _learn(self, index: int, env: Env, held_out: Env, bars: Progress) -> None:
         task = Task(self.config.tasks[index])
         start = self._state.progress if self._state and self._state.task_index == index else None
-        bar = bars.add_task(task.instruction, total=self.config.episodes, completed=start.episodes if start else 0)
+        bar = bars.add_task(
+            task.instruction, total=self.config.episodes, completed=start.episodes if start else 0
+        )
         clock = time.monotonic()
         for event in self.agent.learn(task, env, index, start):
             self.directory.log_time(event.kind, time.monotonic() - clock)
             self._log(index, event)
             if event.kind == "fit" and self.config.curve_scenes:
                 clock = time.monotonic()
-                self._evaluate(index, task, held_out, self.config.curve_scenes, event.progress.episodes, final=False)
+                self._evaluate(
+                    index, task, held_out, self.config.curve_scenes, event.progress.episodes, final=False
+                )
                 self.directory.log_time("evaluate", time.monotonic() - clock)
             if event.kind == "learnt":
                 bars.update(bar, total=event.progress.episodes)
@@ -133,7 +132,9 @@ class LifelongRun:
                 episodes, scenes = event.progress.episodes, self.config.evaluation_scenes
                 rate = self._evaluate(index, task, held_out, scenes, episodes, final=True)
                 self.directory.log_time("evaluate", time.monotonic() - clock)
-                bars.console.print(f"{task.instruction}: {rate:.0%} of {scenes} held-out scenes, {episodes} episodes")
+                bars.console.print(
+                    f"{task.instruction}: {rate:.0%} of {scenes} held-out scenes, {episodes} episodes"
+                )
                 self._save(index + 1, None)
             else:
                 bars.update(bar, completed=event.progress.episodes)
@@ -178,14 +179,18 @@ class LifelongRun:
         progress = event.progress if event is not None else None
         self.directory.save_state(
             RunState(
-                task_index, progress, self._policy_file, len(self.agent.task_buffer), self.directory.metrics_bytes
+                task_index,
+                progress,
+                self._policy_file,
+                len(self.agent.task_buffer),
+                self.directory.metrics_bytes,
             )
         )
 
     def _make_agent(self) -> Agent:
         config, path = self.config, self.directory.path
         lifelong = LifelongBuffer(
-            EpisodeStore.open_or_create(path / "lifelong.lance", vector_size=self._detector.vector_size)
+            EpisodeStore.open_or_create(path / "lifelong.lance", vector_size=vector_size(self._detector))
         )
         first = self._state.num_buffered if self._state else 0
         store = EpisodeStore.open_or_create(path / "task_buffer.lance", vector_size=None)
@@ -196,7 +201,7 @@ class LifelongRun:
         )  # fmt: skip
         if self._state is not None:
             policy = path / self._state.policy_file
-            agent.learner = SelfImitation.load(policy, self._detector.embed_texts)
+            agent.learner = SelfImitation.load(policy, instruction_encoder(self._planner, self._detector))
         return agent
 
 
@@ -205,9 +210,16 @@ def start(config: LifelongConfig) -> LifelongRun:
 
     Raises:
         RunError: the directory exists.
+        ConfigError: there is no task.
         LanguageError: a task cannot be understood.
+        ModelError: the detector cannot be read.
     """
-    make_planner(config.arm)
+    if not config.tasks:
+        raise ConfigError("expected at least one task, such as --tasks 'stack the red cube on the blue cube'")
+    planner = make_planner(config.arm)
+    for instruction in config.tasks:
+        planner.decompose(instruction)  # say what cannot be understood before anything is made
+    load_detector(config.detector)
     directory = RunDirectory.create(config.out, config.to_json())
     return LifelongRun(config, directory)
 

@@ -23,8 +23,7 @@ import numpy as np
 
 from daag.agent import Progress
 from daag.errors import RunError
-from daag.hindsight import Rejection
-
+from daag.hindsight import EditAttempt
 
 MAX_REJECTIONS = 12
 """How many rejected edits are kept as samples."""
@@ -72,7 +71,9 @@ class RunDirectory:
             RunError: there is none.
         """
         if not (path / "config.json").is_file():
-            raise RunError(f"expected a run directory with a config.json at {path}, found none; check the path")
+            raise RunError(
+                f"expected a run directory with a config.json at {path}, found none; check the path"
+            )
         return cls(path)
 
     @property
@@ -147,7 +148,7 @@ class RunDirectory:
         file = self.path / "metrics.jsonl"
         return file.stat().st_size if file.exists() else 0
 
-    def keep_rejection(self, rejection: Rejection) -> None:
+    def keep_rejection(self, rejection: EditAttempt) -> None:
         """Keep a rejected edit as a sample, unless enough are kept."""
         kept = len(list((self.path / "rejections").glob("*.npz")))
         if kept < MAX_REJECTIONS:
@@ -161,7 +162,6 @@ class RunDirectory:
                 reasons=np.array(rejection.verdict.reasons),
                 scores=json.dumps(rejection.verdict.scores),
             )
-
 
 
 def _read_lines(path: Path) -> list[dict[str, object]]:

@@ -3,20 +3,20 @@
 from daag.hindsight.acceptance import EditedSegment, GateConfig, Verdict, judge_for_detector, judge_for_policy
 from daag.hindsight.augmentation import (
     Augmentation,
+    EditAttempt,
     Hindsight,
     HindsightConfig,
-    Rejection,
     count_reasons,
     plan_of,
 )
 
 __all__ = [
     "Augmentation",
+    "EditAttempt",
     "EditedSegment",
     "GateConfig",
     "Hindsight",
     "HindsightConfig",
-    "Rejection",
     "Verdict",
     "count_reasons",
     "judge_for_detector",

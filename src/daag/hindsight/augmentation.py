@@ -12,7 +12,7 @@ import numpy as np
 
 from daag.diffusion.editor import VideoEditor
 from daag.episodes import Achievement, Episode, Origin, Provenance, cut
-from daag.errors import LanguageError
+from daag.errors import EditError, LanguageError
 from daag.hindsight.acceptance import EditedSegment, GateConfig, Verdict, judge_for_policy
 from daag.llm.planner import Planner
 from daag.rewards.detector import RewardDetector
@@ -37,12 +37,17 @@ class HindsightConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class Rejection:
-    """An edit that the gates turned down; kept as a sample for the report, not as data."""
+class EditAttempt:
+    """An edit that was made, and what the gates say of it."""
 
     segment: EditedSegment
+    achievement: Achievement
+    """What the source came to show."""
     subgoal: Subgoal
+    """What the edit is to show."""
     verdict: Verdict
+    seed: int
+    """Of the edit."""
 
 
 @dataclass(eq=False)
@@ -51,7 +56,8 @@ class Augmentation:
 
     episodes: list[Episode] = field(default_factory=list)
     """Real, relabelled and edited segments, each reaching what its instruction asks."""
-    rejections: list[Rejection] = field(default_factory=list)
+    rejections: list[EditAttempt] = field(default_factory=list)
+    """Edits that the gates turned down; samples for the report, not data."""
     declined: dict[str, int] = field(default_factory=dict)
     """How often the planner saw no way, by reason."""
     num_proposed: int = 0
@@ -86,7 +92,9 @@ class Hindsight:
         """
         result = Augmentation()
         for achievement in episode.achievements:
-            matches = [goal for goal in subgoals if self.planner.compare(achievement.description, goal.description)]
+            matches = [
+                goal for goal in subgoals if self.planner.compare(achievement.description, goal.description)
+            ]
             result.episodes += [self._matched(episode, achievement, goal) for goal in matches]
             if matches:
                 continue
@@ -94,7 +102,7 @@ class Hindsight:
                 result.episodes += self._relabelled(episode, achievement)
             if self.editor is not None:
                 for goal in subgoals:
-                    result += self._edited(self.editor, episode, achievement, goal, seed)
+                    result += self._edited(episode, achievement, goal, seed)
         return result
 
     def _matched(self, episode: Episode, achievement: Achievement, goal: Subgoal) -> Episode:
@@ -108,41 +116,59 @@ class Hindsight:
             return []
         return [self._segment(episode, achievement, instruction, "relabelled", achievement)]
 
-    def _edited(
-        self, editor: VideoEditor, episode: Episode, achievement: Achievement, goal: Subgoal, seed: int
-    ) -> Augmentation:
-        proposal = self.planner.propose_edit(achievement.description, goal, episode.objects)
-        if proposal.plan is None:
-            return Augmentation(declined={proposal.reason: 1})
+    def attempt(
+        self, episode: Episode, achievement: Achievement, goal: Subgoal, plan: EditPlan, seed: int
+    ) -> EditAttempt:
+        """Carry out an edit and judge it.
+
+        Raises:
+            EditError: this arm edits nothing, or the plan does not fit the episode.
+        """
+        if self.editor is None:
+            raise EditError("this arm never changes pixels; give Hindsight an editor")
         start, end = self._bounds(achievement)
         first, last = (int(episode.observation_index[index]) for index in (start, end))
         frame_index = np.arange(first, last + 1)
         edit_seed = _stable_seed(episode.id, goal.description, end, seed)
-        edited = editor.edit(episode, frame_index, proposal.plan, edit_seed)
-        segment = EditedSegment(episode, frame_index, proposal.plan, edited)
+        edited = self.editor.edit(episode, frame_index, plan, edit_seed)
+        segment = EditedSegment(episode, frame_index, plan, edited)
         distractors = [
             text for text in self.planner.distractors(goal.description) if text != achievement.description
         ]
         verdict = judge_for_policy(
             segment, goal.description, achievement.description, distractors, self.detector, self.config.gate
         )
-        if not verdict.accepted:
-            return Augmentation(num_proposed=1, rejections=[Rejection(segment, goal, verdict)])
+        return EditAttempt(segment, achievement, goal, verdict, edit_seed)
+
+    def _edited(self, episode: Episode, achievement: Achievement, goal: Subgoal, seed: int) -> Augmentation:
+        proposal = self.planner.propose_edit(achievement.description, goal, episode.objects)
+        if proposal.plan is None:
+            return Augmentation(declined={proposal.reason: 1})
+        attempt = self.attempt(episode, achievement, goal, proposal.plan, seed)
+        if not attempt.verdict.accepted:
+            return Augmentation(num_proposed=1, rejections=[attempt])
+        return Augmentation(num_proposed=1, episodes=[self._accepted(attempt)])
+
+    def _accepted(self, attempt: EditAttempt) -> Episode:
+        """The edited episode, with all that is needed to make it again."""
+        assert self.editor is not None
+        segment, goal, verdict = attempt.segment, attempt.subgoal, attempt.verdict
         reached = replace(
-            achievement, description=goal.description, score=verdict.scores.get("target_after", achievement.score)
+            attempt.achievement,
+            description=goal.description,
+            score=verdict.scores.get("target_after", attempt.achievement.score),
         )
-        augmented = self._segment(episode, achievement, goal.instruction, "edited", reached)
+        augmented = self._segment(segment.episode, attempt.achievement, goal.instruction, "edited", reached)
         provenance = replace(
             augmented.provenance,
-            plan=tuple((edit.operation, edit.source, edit.target) for edit in proposal.plan.edits),
-            models={"detector": self.detector.hash, "editor": editor.hash, "planner": self.planner.hash},
-            seed=edit_seed,
+            plan=tuple((edit.operation, edit.source, edit.target) for edit in segment.plan.edits),
+            models={"detector": self.detector.hash, "editor": self.editor.hash, "planner": self.planner.hash},
+            seed=attempt.seed,
             scores=verdict.scores,
             verdicts=verdict.verdicts,
         )
-        names = {key: proposal.plan.renaming.get(name, name) for key, name in augmented.object_names.items()}
-        augmented = replace(augmented, frames=edited, object_names=names, provenance=provenance)
-        return Augmentation(num_proposed=1, episodes=[augmented])
+        names = {key: segment.plan.renaming.get(name, name) for key, name in augmented.object_names.items()}
+        return replace(augmented, frames=segment.edited, object_names=names, provenance=provenance)
 
     def _bounds(self, achievement: Achievement) -> tuple[int, int]:
         start = achievement.start
@@ -151,7 +177,12 @@ class Hindsight:
         return start, achievement.end
 
     def _segment(
-        self, episode: Episode, achievement: Achievement, instruction: str, origin: Origin, reached: Achievement
+        self,
+        episode: Episode,
+        achievement: Achievement,
+        instruction: str,
+        origin: Origin,
+        reached: Achievement,
     ) -> Episode:
         start, end = self._bounds(achievement)
         segment = cut(
@@ -170,7 +201,7 @@ def plan_of(episode: Episode) -> EditPlan:
     return EditPlan(tuple(ObjectEdit(*edit) for edit in episode.provenance.plan))  # type: ignore[arg-type]
 
 
-def count_reasons(rejections: Iterable[Rejection]) -> dict[str, int]:
+def count_reasons(rejections: Iterable[EditAttempt]) -> dict[str, int]:
     """How often each check turned an edit down."""
     counts: dict[str, int] = {}
     for rejection in rejections:

@@ -23,7 +23,7 @@ class ExplorationConfig:
     """
 
     trial_every: int = 2
-    """Every this many episodes one, episode, the first included, is a trial of the policy alone; the others explore."""
+    """Of so many successive episodes one, the first, is a trial of the policy alone; the others explore."""
     free_place: float = 0.1
     """Probability in [0, 1] that a picked object is put down anywhere rather than on another object."""
     noise_metres: float = 0.003

@@ -1,0 +1,50 @@
+"""What every experiment can be asked."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from daag.assembly import Arm, EnvName
+from daag.errors import ConfigError
+
+Budget = Literal["smoke", "quick", "full"]
+
+
+@dataclass(frozen=True)
+class ReproduceConfig:
+    """How an experiment is run."""
+
+    env: EnvName = "rgb-stacking"
+    """In which world."""
+    budget: Budget = "quick"
+    """smoke: under a minute; quick: under ten minutes; full: what is committed under benchmarks/results."""
+    arms: tuple[Arm, ...] = ()
+    """Which arms; default: the experiment's own."""
+    seeds: tuple[int, ...] = ()
+    """Which seeds; default: as many as the budget says."""
+    out: Path = Path("runs/reproduce")
+    """Where results and cells go."""
+    resume: bool = False
+    """Go on with cells that are there."""
+    jobs: int = 1
+    """Processes that work at once, one core each."""
+    detector: str = "ready"
+    """Reward detector: `ready`, `base`, a directory, or a hub id."""
+
+    def __post_init__(self) -> None:
+        if self.jobs < 1:
+            raise ConfigError(f"jobs must be at least 1, got {self.jobs}")
+
+    def directory(self, experiment: str) -> Path:
+        """Where an experiment's cells go."""
+        return self.out / f"{experiment}-{self.env}"
+
+    def command(self, experiment: str) -> str:
+        """The command line that was given, for the result file."""
+        given = " ".join(sys.argv[1:])
+        return (
+            f"daag {given}"
+            if given.startswith("reproduce")
+            else f"daag reproduce {experiment} --env {self.env}"
+        )

@@ -1,0 +1,153 @@
+"""How many real episodes does a new task take?  The first figure to look at: `hea` against its rivals.
+
+One detector, frozen, serves all arms; scenes, schedule and gradient updates are the same; arms differ in what
+hindsight may do, and so in what the policy learns from. Evaluation is on 50 scenes that are never explored in.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from rich.console import Console
+
+from daag.agent import AgentConfig
+from daag.assembly import load_detector, make_agent, make_env, make_hindsight, make_planner
+from daag.experiments.cells import Cell, Values, run_cells
+from daag.experiments.config import ReproduceConfig
+from daag.experiments.results import Results
+from daag.experiments.statistics import episodes_to_target, interquartile_mean, paired_ratio
+from daag.lifelong import EVALUATION_SEED
+from daag.tasks import Task
+
+SUMMARY = "episodes to learn a held-out task from scratch, for each arm"
+
+TASKS = (
+    "stack the red cube on the blue cube",
+    "stack the green cylinder on the yellow cube",
+    "stack the white cube on the orange cube",
+    "stack the black prism on the yellow cylinder",
+)
+"""Held-out combinations. The second and the last need a change of kind more often than not."""
+
+GRID = (1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90, 130)
+ARMS = ("none", "relabel", "hea", "oracle")
+TARGET = 0.8
+
+
+@dataclass(frozen=True)
+class _Size:
+    """How large a budget is."""
+
+    num_tasks: int
+    num_seeds: int
+    max_episodes: int
+    scenes: int
+
+
+SIZES = {"smoke": _Size(1, 1, 2, 5), "quick": _Size(1, 2, 12, 30), "full": _Size(4, 5, 40, 50)}
+
+
+def run_cell(cell: Cell, env_name: str, detector_name: str, size: _Size) -> Values:
+    """Learn one task with one arm, evaluating on the grid until two evaluations in a row reach the target."""
+    torch.set_num_threads(1)
+    detector = load_detector(detector_name)
+    grid = tuple(count for count in GRID if count <= size.max_episodes)
+    config = AgentConfig(max_episodes=size.max_episodes, fit_after=grid, stop_after=10**9)
+    agent = make_agent(env_name, cell.arm, detector, make_planner(cell.arm), cell.seed, config)
+    env, held_out = make_env(env_name), make_env(env_name, motion_frames=0)
+    task = Task(cell.task)
+    rates: dict[int, float] = {}
+    buffers: dict[int, object] = {}
+    env_steps = 0
+    for event in agent.learn(task, env):
+        done = event.progress.episodes
+        if event.kind == "episode":
+            env_steps += int(str(event.values["steps"]))
+            if done in grid and not len(agent.task_buffer):
+                rates[done] = 0.0  # nothing to learn from yet, so nothing was learnt
+        if event.kind == "fit":
+            seeds = [EVALUATION_SEED + scene for scene in range(size.scenes)]
+            rates[done] = agent.evaluate(task, held_out, seeds, give_up_below=TARGET)
+            buffers[done] = agent.task_buffer.counts()
+        if episodes_to_target(list(rates), list(rates.values()), TARGET) is not None:
+            break
+    return {
+        "episodes": list(rates),
+        "success_rate": list(rates.values()),
+        "env_steps": env_steps,
+        "task_buffer": {str(count): counts for count, counts in buffers.items()},
+    }
+
+
+def run(config: ReproduceConfig, console: Console) -> Results:
+    """Run all cells and put the results together."""
+    size = SIZES[config.budget]
+    arms = config.arms or ARMS
+    tasks = TASKS[: size.num_tasks]
+    seeds = list(config.seeds or range(size.num_seeds))
+    detector = load_detector(config.detector)
+    models = {"detector": detector.hash}
+    for arm in arms:
+        editor = make_hindsight(arm, make_planner(arm), detector).editor
+        if editor is not None:
+            models[f"editor:{arm}"] = editor.hash
+    cells = [Cell(arm, task, seed) for seed in seeds for task in tasks for arm in arms]
+    work = partial(run_cell, env_name=config.env, detector_name=config.detector, size=size)
+    settings = {"experiment": "explore", "env": config.env, "budget": config.budget, "models": models}
+    done = run_cells(cells, work, config.directory("explore"), settings, config.resume, config.jobs, console)
+    results = Results("explore", config.env, config.command("explore"), config.budget, models, seeds)
+    grid = [count for count in GRID if count <= size.max_episodes]
+    needed: dict[str, list[float]] = {}
+    for arm in arms:
+        runs = [done[Cell(arm, task, seed)] for task in tasks for seed in seeds]
+        found = [
+            episodes_to_target(_ints(run["episodes"]), _floats(run["success_rate"]), TARGET) for run in runs
+        ]
+        results.censored[arm] = sum(count is None for count in found)
+        needed[arm] = [float(size.max_episodes if count is None else count) for count in found]
+        results.add(arm, "episodes_to_target", needed[arm])
+        curves = [_carried_forward(run, grid) for run in runs]
+        results.curves[arm] = {
+            "episodes": grid,
+            "success_rate": curves,
+            "interquartile_mean": [
+                interquartile_mean([curve[i] for curve in curves]) for i in range(len(grid))
+            ],
+        }
+    for rival in arms:
+        if "hea" in arms and rival != "hea":
+            ratio = paired_ratio(needed["hea"], needed[rival])
+            results.add_ratio(f"hea/{rival}", "episodes_to_target", ratio)
+            if rival in MOST:
+                results.check(f"hea/{rival} episodes", ratio.value, MOST[rival], at_least=False)
+    num_runs = len(tasks) * len(seeds)
+    results.notes = {
+        "tasks": list(tasks),
+        "target": TARGET,
+        "bounds": [f"hea/{arm}" for arm in arms if arm != "hea" and results.censored[arm] > 0.2 * num_runs],
+        "scenes": size.scenes,
+    }
+    return results
+
+
+MOST = {"none": 0.4, "relabel": 0.5, "oracle": 1.3}
+"""The largest ratio of `hea`'s episodes to the rival's that counts as reached."""
+
+
+def _carried_forward(run: Values, grid: list[int]) -> list[float]:
+    """Success on the whole grid: a run that reached the target twice was stopped, and keeps its last value."""
+    known = dict(zip(_ints(run["episodes"]), _floats(run["success_rate"]), strict=True))
+    curve: list[float] = []
+    for count in grid:
+        curve.append(known.get(count, curve[-1] if curve else 0.0))
+    return curve
+
+
+def _ints(values: object) -> list[int]:
+    assert isinstance(values, list)
+    return [int(value) for value in values]
+
+
+def _floats(values: object) -> list[float]:
+    assert isinstance(values, list)
+    return [float(value) for value in values]

@@ -1,0 +1,159 @@
+"""How good are the edits, and are those that the gates accept true?  Pixel arms side by side on the same episodes.
+
+Episodes of pure exploration on held-out tasks are labelled by the detector, as in the main job; every edit that the
+planner proposes is made by every arm, judged by the gates, and measured against the simulator.
+"""
+
+from functools import partial
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from daag.assembly import EDITORS, load_detector, make_hindsight, make_planner
+from daag.experiments.cells import Cell, Values, run_cells
+from daag.experiments.config import ReproduceConfig
+from daag.experiments.edit_truth import EditTruth, measure, psnr
+from daag.experiments.exploration_data import explore
+from daag.experiments.results import Results
+from daag.hindsight import Verdict
+from daag.rewards.labelling import label
+from daag.tasks import Subgoal
+
+SUMMARY = "fidelity, consistency and truth of the edits of each pixel arm"
+
+EPISODES = {"smoke": 6, "quick": 30, "full": 100}
+ARMS = ("compositor", "per-frame", "hea", "oracle")
+GROUPS = ("all", "colour", "kind")
+"""Edits that change colours only, and plans that change a kind."""
+
+
+def run_cell(cell: Cell, env_name: str, detector_name: str, num_episodes: int) -> Values:
+    """Edit, judge and measure the episodes of one seed with one arm."""
+    torch.set_num_threads(1)
+    detector = load_detector(detector_name)
+    planner = make_planner(cell.arm)
+    hindsight = make_hindsight(cell.arm, planner, detector)
+    totals = {group: _Totals() for group in GROUPS}
+    for explored in explore(env_name, num_episodes, 5000 + cell.seed):
+        episode = explored.episode
+        found = label(episode, planner.describe(episode.objects), detector)
+        goal = Subgoal(explored.goal.description, explored.goal.instruction)
+        for achievement in found:
+            proposal = planner.propose_edit(achievement.description, goal, episode.objects)
+            if proposal.plan is None or planner.compare(achievement.description, goal.description):
+                continue
+            attempt = hindsight.attempt(episode, achievement, goal, proposal.plan, cell.seed)
+            truth = measure(attempt.segment, goal.description)
+            group = (
+                "kind"
+                if any(_changes_kind(edit.source, edit.target) for edit in proposal.plan.edits)
+                else "colour"
+            )
+            for name in ("all", group):
+                totals[name].add(attempt.verdict, truth)
+    return {group: total.values() for group, total in totals.items()}
+
+
+def run(config: ReproduceConfig, console: Console) -> Results:
+    """Run all cells and put the results together."""
+    detector = load_detector(config.detector)
+    arms = config.arms or ARMS
+    models = {"detector": detector.hash} | {f"editor:{arm}": EDITORS[arm]().hash for arm in arms}
+    seeds = list(config.seeds or range(3 if config.budget == "full" else 1))
+    cells = [Cell(arm, "exploration", seed) for seed in seeds for arm in arms]
+    work = partial(
+        run_cell, env_name=config.env, detector_name=config.detector, num_episodes=EPISODES[config.budget]
+    )
+    settings = {"experiment": "techniques", "env": config.env, "budget": config.budget, "models": models}
+    done = run_cells(
+        cells, work, config.directory("techniques"), settings, config.resume, config.jobs, console
+    )
+    results = Results("techniques", config.env, config.command("techniques"), config.budget, models, seeds)
+    for arm in arms:
+        for group in GROUPS:
+            runs = [done[Cell(arm, "exploration", seed)][group] for seed in seeds]
+            rows = [run for run in runs if isinstance(run, dict) and run["num_edits"]]
+            name = arm if group == "all" else f"{arm} ({group} edits)"
+            for metric in METRICS:
+                values = [float(row[metric]) for row in rows if np.isfinite(row[metric])]
+                if values:
+                    results.add(name, metric, values)
+            results.notes[name] = {
+                "num_edits": sum(row["num_edits"] for row in rows),
+                "num_accepted": sum(row["num_accepted"] for row in rows),
+                "num_accepted_true": sum(row["num_accepted_true"] for row in rows),
+                "rejected_for": _sum_counts([row["rejected_for"] for row in rows]),
+            }
+    if "hea" in results.arms:
+        for metric, target in TARGETS.items():
+            results.check(f"hea {metric}", float(str(results.arms["hea"][metric]["mean"])), target)
+    return results
+
+
+METRICS = (
+    "masked_psnr_db",
+    "outside_identical",
+    "gate_precision",
+    "gate_acceptance",
+    "true_share",
+    "flicker_ratio",
+    "temporal_error",
+)
+TARGETS = {"masked_psnr_db": 26.0, "outside_identical": 1.0, "gate_precision": 0.95, "gate_acceptance": 0.6}
+
+
+class _Totals:
+    """Sums over the edits of one group."""
+
+    def __init__(self) -> None:
+        self._accepted: list[bool] = []
+        self._true: list[bool] = []
+        self._outside: list[bool] = []
+        self._squared, self._count = 0.0, 0
+        self._flicker: list[tuple[float, float]] = []
+        self._temporal: list[float] = []
+        self._reasons: dict[str, int] = {}
+
+    def add(self, verdict: Verdict, truth: EditTruth) -> None:
+        """Count one edit."""
+        self._accepted.append(verdict.accepted)
+        self._true.append(truth.true)
+        self._outside.append(truth.outside_identical)
+        self._squared += truth.squared_errors[0]
+        self._count += truth.squared_errors[1]
+        if np.isfinite(truth.temporal_error):
+            self._flicker.append(truth.flicker)
+            self._temporal.append(truth.temporal_error)
+        for reason in verdict.reasons:
+            self._reasons[reason] = self._reasons.get(reason, 0) + 1
+
+    def values(self) -> Values:
+        """The group's metrics; nan where nothing could be measured."""
+        accepted, true = np.array(self._accepted, dtype=bool), np.array(self._true, dtype=bool)
+        edit_flicker, oracle_flicker = np.array(self._flicker).reshape(-1, 2).sum(axis=0)
+        return {
+            "num_edits": len(accepted),
+            "num_accepted": int(accepted.sum()),
+            "num_accepted_true": int((accepted & true).sum()),
+            "masked_psnr_db": psnr(self._squared, self._count) if self._count else float("nan"),
+            "outside_identical": float(np.mean(self._outside)) if self._outside else float("nan"),
+            "gate_precision": float(true[accepted].mean()) if accepted.any() else float("nan"),
+            "gate_acceptance": float(accepted.mean()) if len(accepted) else float("nan"),
+            "true_share": float(true.mean()) if len(true) else float("nan"),
+            "flicker_ratio": float(edit_flicker / oracle_flicker) if oracle_flicker else float("nan"),
+            "temporal_error": float(np.mean(self._temporal)) if self._temporal else float("nan"),
+            "rejected_for": self._reasons,
+        }
+
+
+def _changes_kind(source: str, target: str) -> bool:
+    return source.split()[-1] != target.split()[-1]
+
+
+def _sum_counts(counts: list[dict[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for each in counts:
+        for reason, number in each.items():
+            total[reason] = total.get(reason, 0) + number
+    return total
