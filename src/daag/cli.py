@@ -12,6 +12,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from daag import lifelong
 from daag.assembly import make_env
+from daag.envs.stacking import rerender
 from daag.errors import DaagError, UnknownNameError
 from daag.experiments import EXPERIMENTS, ReproduceConfig
 from daag.report import write_report
@@ -28,13 +29,15 @@ class Lifelong:
 
     resume: Path | None = None
     """Go on with an interrupted run in this directory; all other options come from it."""
-    config: tyro.conf.OmitArgPrefixes[lifelong.LifelongConfig] = field(default_factory=lifelong.LifelongConfig)
+    config: tyro.conf.OmitArgPrefixes[lifelong.LifelongConfig] = field(
+        default_factory=lifelong.LifelongConfig
+    )
 
     def run(self, console: Console) -> None:
         """Learn, and say where the report is."""
         run = lifelong.start(self.config) if self.resume is None else lifelong.resume(self.resume)
         rates = run.run(console)
-        path = write_report(run.directory.path)
+        path = write_report(run.directory.path, rerender)
         console.print(f"success on held-out scenes: {', '.join(f'{rate:.0%}' for rate in rates)}")
         console.print(f"report: {path.resolve()}")
 
@@ -68,7 +71,7 @@ class Report:
 
     def run(self, console: Console) -> None:
         """Write, and say where."""
-        console.print(f"report: {write_report(self.run_directory).resolve()}")
+        console.print(f"report: {write_report(self.run_directory, rerender).resolve()}")
 
 
 @dataclass(frozen=True)
