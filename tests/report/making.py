@@ -26,7 +26,9 @@ VERDICTS = {
 @cache
 def stacked_episodes(number: int = 4) -> tuple[Episode, ...]:
     """Episodes of one step in which some object came to be on another."""
-    env = RGBStackingEnv(kinds=("cube", "cylinder"), quality="fast", motion_frames=5, terminate_on_success=False)
+    env = RGBStackingEnv(
+        kinds=("cube", "cylinder"), quality="fast", motion_frames=5, terminate_on_success=False
+    )
     found: list[Episode] = []
     for seed in range(30):
         observation, info = env.reset(seed=seed, options={"goal": ("the red cube is on the blue cube",)})
@@ -87,17 +89,54 @@ def log(run: Path, event: str, **values: object) -> None:
 
 def log_task(run: Path, task: int, episodes: int, rates: dict[int, float], final: float | None) -> None:
     """The lines of one task: extraction, episodes, trainings with their evaluations, and the end if there is one."""
-    nothing = {"real": 0, "relabelled": 0, "edited": 0, "proposed": 0, "rejected": 0, "reasons": {}, "declined": {}}
-    log(run, "extract", task=task, instruction=TASKS[task], augmentation=nothing | {"proposed": task, "edited": task})
+    nothing = {
+        "real": 0,
+        "relabelled": 0,
+        "edited": 0,
+        "proposed": 0,
+        "rejected": 0,
+        "reasons": {},
+        "declined": {},
+    }
+    log(
+        run,
+        "extract",
+        task=task,
+        instruction=TASKS[task],
+        augmentation=nothing | {"proposed": task, "edited": task},
+    )
     declined = {"a sphere and a kind with flat faces are too unlike to be repainted into one another": 1}
     rejected = {"steady": 1, "target_shown_after": 1}
     for index in range(1, episodes + 1):
-        made = {"real": 0, "relabelled": 1, "edited": 1, "proposed": 2, "rejected": 1, "reasons": rejected, "declined": declined}
+        made = {
+            "real": 0,
+            "relabelled": 1,
+            "edited": 1,
+            "proposed": 2,
+            "rejected": 1,
+            "reasons": rejected,
+            "declined": declined,
+        }
         log(run, "episode", task=task, episodes=index, trial=index % 3 == 0, steps=4, reached=index % 3 == 0,
             success=index % 6 != 0 and index % 3 == 0, achieved=[], augmentation=made)  # fmt: skip
         if index in rates:
-            log(run, "fit", task=task, episodes=index, loss=0.5, task_buffer={"real": index // 4, "relabelled": 2 * index, "edited": index + 4 * task})
-            log(run, "evaluation", task=task, episodes=index, scenes=20, success_rate=rates[index], final=False)
+            log(
+                run,
+                "fit",
+                task=task,
+                episodes=index,
+                loss=0.5,
+                task_buffer={"real": index // 4, "relabelled": 2 * index, "edited": index + 4 * task},
+            )
+            log(
+                run,
+                "evaluation",
+                task=task,
+                episodes=index,
+                scenes=20,
+                success_rate=rates[index],
+                final=False,
+            )
     if final is not None:
         log(run, "learnt", task=task, episodes=episodes, learnt=True)
         log(run, "evaluation", task=task, episodes=episodes, scenes=50, success_rate=final, final=True)

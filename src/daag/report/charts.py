@@ -41,8 +41,13 @@ def success_chart(tasks: Sequence[TaskSummary]) -> Markup:
             parts.append(Markup('<polyline class="line task-{}" points="{}"/>').format(colour, path))
         for point, (x, y) in zip(task.curve, line, strict=True):
             parts.append(
-                Markup('<circle class="dot task-{}" cx="{}" cy="{}" r="4.5"><title>{}</title></circle>').format(
-                    colour, x, y, f"task {task.number}: {_in_words(point.success_rate, point.episodes, point.scenes)}"
+                Markup(
+                    '<circle class="dot task-{}" cx="{}" cy="{}" r="4.5"><title>{}</title></circle>'
+                ).format(
+                    colour,
+                    x,
+                    y,
+                    f"task {task.number}: {_in_words(point.success_rate, point.episodes, point.scenes)}",
                 )
             )
         if task.final is not None:
@@ -59,7 +64,9 @@ def success_chart(tasks: Sequence[TaskSummary]) -> Markup:
         for task in tasks
         if task.final is not None
     ]
-    return _svg(parts, f"Line chart of success against real episodes; {'; '.join(told) or 'no task is finished'}.")
+    return _svg(
+        parts, f"Line chart of success against real episodes; {'; '.join(told) or 'no task is finished'}."
+    )
 
 
 def buffer_chart(tasks: Sequence[TaskSummary]) -> Markup:

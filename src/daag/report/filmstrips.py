@@ -4,10 +4,9 @@ Which accepted edits are shown is decided by a rule, never by how they look: the
 kinds of edit, and the groups take turns, each giving its first edit, then its last, then those between.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import UInt8
@@ -15,7 +14,7 @@ from jaxtyping import UInt8
 from daag.episodes import Episode, EpisodeStore, Provenance
 from daag.errors import DaagError
 from daag.report.pictures import TINTS, data_uri, masks_over, row_of
-from daag.report.wording import check_words, score_words
+from daag.report.wording import CHECKS, check_words, score_words
 from daag.tasks import EditPlan, ObjectEdit
 
 NUM_FILMSTRIPS = 6
@@ -26,11 +25,9 @@ CONSIDERED = 240
 """At most so many edits are looked at, evenly spread over the run."""
 
 
-class Rerender(Protocol):
-    """Draws frames of a simulated episode as they would look after an edit; only the caller knows the world."""
-
-    def __call__(self, episode: Episode, frame_index: np.ndarray, plan: EditPlan, /) -> np.ndarray:
-        """RGB frames, uint8 (N, H, W, 3), for `frame_index`, int (N,)."""
+Rerender = Callable[[Episode, np.ndarray, EditPlan], UInt8[np.ndarray, "N H W 3"]]
+"""(episode, frame_index, plan) -> those frames as the simulator would show them after the edit. Only the caller knows
+the world."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,8 @@ class Strip:
     label: str
     uri: str
     alt: str
+    width: int
+    """Pixels, before the page enlarges it."""
 
 
 @dataclass(frozen=True)
@@ -116,16 +115,17 @@ def spread(keys: Sequence[object], number: int) -> list[int]:
 
 
 def checks_of(scores: dict[str, float], verdicts: dict[str, bool]) -> tuple[Check, ...]:
-    """What the gates measured and decided, in plain words; what failed comes first."""
-    checks = [
-        Check(check_words(name), score_words(name, scores), passed) for name, passed in verdicts.items()
-    ]
-    return tuple(sorted(checks, key=lambda check: check.passed))
+    """What the gates measured and decided, in plain words; what failed comes first, then the order of the gates."""
+    order = {name: number for number, name in enumerate(CHECKS)}
+    names = sorted(verdicts, key=lambda name: (verdicts[name], order.get(name, len(order))))
+    return tuple(Check(check_words(name), score_words(name, scores), verdicts[name]) for name in names)
 
 
 def strip(label: str, frames: UInt8[np.ndarray, "N H W 3"], alt: str) -> Strip:
     """Frames in a row, with what a reader who cannot see them should know."""
-    return Strip(label, data_uri(row_of(frames)), f"{label}, {len(frames)} frames from first to last: {alt}")
+    row = row_of(frames)
+    words = f"{label}, {len(frames)} frames from first to last: {alt}"
+    return Strip(label, data_uri(row), words, row.shape[1])
 
 
 def _choose(buffer: EpisodeStore, ids: Sequence[str]) -> tuple[list[Episode], dict[str, tuple[str, ...]]]:
@@ -163,14 +163,18 @@ def _film(edited: Episode, source: Episode | None, rerender: Rerender | None) ->
         start, end = provenance.segment
         frames = int(source.observation_index[start]) + shown
         achieved = ", ".join(found.description for found in source.achievements if found.end == end)
-        strips.insert(0, strip("source", source.frames[frames], f"what the camera saw; {achieved or 'as played'}."))
+        strips.insert(
+            0, strip("source", source.frames[frames], f"what the camera saw; {achieved or 'as played'}.")
+        )
         if source.segmentation is not None:
             masks = [source.segmentation[frames] == _id_of(source, edit.source) for edit in plan.edits]
             alt = f"the same frames in grey, with the masks of {' and '.join(edit.source for edit in plan.edits)}."
             strips.insert(1, strip("mask", masks_over(source.frames[frames], masks), alt))
         oracle, problem = _oracle(source, frames, plan, rerender)
         if oracle is not None:
-            strips.append(strip("oracle", oracle, "the same frames drawn again by the simulator with the new looks."))
+            strips.append(
+                strip("oracle", oracle, "the same frames drawn again by the simulator with the new looks.")
+            )
         notes.append(problem)
     return Filmstrip(
         title=edited.instruction,

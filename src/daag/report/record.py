@@ -141,7 +141,9 @@ def read_run(path: Path) -> Record:
     try:
         config = Config.model_validate_json((path / "config.json").read_bytes())
     except ValidationError as error:
-        raise RunError(f"{path / 'config.json'} is damaged or of another version of daag: {_brief(error)}") from error
+        raise RunError(
+            f"{path / 'config.json'} is damaged or of another version of daag: {_brief(error)}"
+        ) from error
     metrics = path / "metrics.jsonl"
     lines = [line for line in _read_lines(metrics) if _names_a_task(line, config)]
     timings = _read_lines(path / "timing.jsonl")

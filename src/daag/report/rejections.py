@@ -39,11 +39,18 @@ def rejected_edits(run: Path) -> tuple[tuple[RejectedEdit, ...], int]:
 def _read(path: Path) -> RejectedEdit:
     with np.load(path) as file:
         source, edited = file["source"], file["edited"]
-        plan, target, reasons = str(file["plan"]), str(file["target"]), [str(name) for name in file["reasons"]]
+        plan, target, reasons = (
+            str(file["plan"]),
+            str(file["target"]),
+            [str(name) for name in file["reasons"]],
+        )
         scores = json.loads(str(file["scores"]))
     return RejectedEdit(
         target=target,
         plan=plan,
-        strips=(strip("source", source, "what the camera saw."), strip("edited", edited, f"repainted, {plan}.")),
+        strips=(
+            strip("source", source, "what the camera saw."),
+            strip("edited", edited, f"repainted, {plan}."),
+        ),
         reasons=checks_of(scores, dict.fromkeys(reasons, False)),
     )

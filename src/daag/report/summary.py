@@ -16,7 +16,7 @@ class TaskSummary:
     instruction: str
     begun: bool
     learnt: bool | None
-    """By the agent's own signal; None: not decided yet."""
+    """By the agent’s own signal; None: not decided yet."""
     played: tuple[Played, ...]
     fits: tuple[Fit, ...]
     curve: tuple[Evaluation, ...]
@@ -36,7 +36,7 @@ class TaskSummary:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval (Wilson's) of the final success rate; (0, 1) without an evaluation."""
+        """95% interval (Wilson's) of the final success rate; (0, 1) without an evaluation."""
         return (0.0, 1.0) if self.final is None else wilson(self.final.success_rate, self.final.scenes)
 
     @property
@@ -47,13 +47,17 @@ class TaskSummary:
         episodes = count(self.num_episodes, "real episode")
         if self.learnt is None:
             return f"Under way: {episodes} so far."
-        how = f"Learnt after {episodes}" if self.learnt else f"Not learnt by the agent's own judgement in {episodes}"
+        how = (
+            f"Learnt after {episodes}"
+            if self.learnt
+            else f"Not learnt by the agent’s own judgement in {episodes}"
+        )
         if self.final is None:
             return f"{how}; not evaluated yet."
         low, high = self.interval
         return (
             f"{how}; on {self.final.scenes} held-out scenes the policy succeeds in {self.final.success_rate:.0%} "
-            f"(95 % interval {low:.0%} to {high:.0%}), by the world's truth."
+            f"(95% interval {low:.0%} to {high:.0%}), by the world’s truth."
         )
 
 
@@ -70,7 +74,7 @@ def headline(tasks: Sequence[TaskSummary]) -> str:
     first, later = done[0], done[1:]
     opening = f"The first task took {count(first.num_episodes, 'real episode')}"
     if not first.learnt:
-        opening += ", all it was given, and was not learnt by the agent's own judgement"
+        opening += ", all it was given, and was not learnt by the agent’s own judgement"
     if not later:
         return f"{opening}."
     needs = [_need(task, first) for task in later]
@@ -125,12 +129,14 @@ def _summarise_task(record: Record, index: int) -> TaskSummary:
         env_steps=env_steps,
         # Every step ends in a reward, and an agent that listens to the environment reads them all.
         reward_labels=0 if record.config.reward == "detector" else env_steps,
-        made=add_up([line.augmentation for line in (*extracts, *played)]),
+        made=add_up([*(line.augmentation for line in extracts), *(line.augmentation for line in played)]),
     )
 
 
 def _need(task: TaskSummary, first: TaskSummary) -> str:
-    share = f" ({task.num_episodes / first.num_episodes:.0%} of the first one's)" if first.num_episodes else ""
+    share = (
+        f" ({task.num_episodes / first.num_episodes:.0%} of the first one’s)" if first.num_episodes else ""
+    )
     return f"{task.num_episodes}{share}{'' if task.learnt else ' without being learnt'}"
 
 

@@ -17,9 +17,9 @@ WITHOUT_EDITS = frozenset({"none", "match", "relabel"})
 """Arms that never change a pixel."""
 
 SIGNALS = {
-    "detector": "the reward detector, which looks at the pictures; the environment's reward is never read",
-    "environment": "the environment's own reward",
-    "both": "the reward detector or the environment's own reward, whichever says yes",
+    "detector": "the reward detector, which looks at the pictures; the environment’s reward is never read",
+    "environment": "the environment’s own reward",
+    "both": "the reward detector or the environment’s own reward, whichever says yes",
 }
 """Reward source to who decides that a task is achieved."""
 
@@ -27,9 +27,12 @@ CHECKS = {
     "target_not_shown_before": ("before the edit, the end did not show the target", "target_before"),
     "target_not_shown_at_start": ("the edited start does not show the target yet", None),
     "target_shown_after": ("the edited end shows the target", "target_after"),
-    "distractors_not_shown": ("the edited end shows nothing that differs from the target by a word", "distractor_margin"),
+    "distractors_not_shown": (
+        "the edited end shows nothing that differs from the target by a word",
+        "distractor_margin",
+    ),
     "achieved_gone": ("what was really achieved is no longer to be seen", "achieved_after"),
-    "geometry_kept": ("the shading still fits the object's shape", "shading_residual"),
+    "geometry_kept": ("the shading still fits the object’s shape", "shading_residual"),
     "steady": ("the colour does not flicker from frame to frame", "flicker"),
 }
 """Check of the gates to what it says when passed, and the score that decided it."""
