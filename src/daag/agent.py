@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import gymnasium
 import numpy as np
@@ -93,6 +93,7 @@ class Event:
     """What hindsight made of the episodes concerned."""
 
 
+@runtime_checkable
 class Explorer(Protocol):
     """Decides which episodes try the policy, and acts in those that do not."""
 

@@ -91,12 +91,17 @@ class Hindsight:
             seed: of everything random in the edits.
         """
         result = Augmentation()
+        own = self.planner.decompose(episode.instruction) == tuple(subgoals)
         for achievement in episode.achievements:
             matches = [
                 goal for goal in subgoals if self.planner.compare(achievement.description, goal.description)
             ]
-            result.episodes += [self._matched(episode, achievement, goal) for goal in matches]
             if matches:
+                if own or self.config.match:
+                    origin: Origin = "real" if own else "relabelled"
+                    result.episodes += [
+                        self._segment(episode, achievement, goal.instruction, origin, achievement) for goal in matches
+                    ]
                 continue
             if self.config.relabel:
                 result.episodes += self._relabelled(episode, achievement)
@@ -104,10 +109,6 @@ class Hindsight:
                 for goal in subgoals:
                     result += self._edited(episode, achievement, goal, seed)
         return result
-
-    def _matched(self, episode: Episode, achievement: Achievement, goal: Subgoal) -> Episode:
-        origin: Origin = "real" if episode.instruction == goal.instruction else "relabelled"
-        return self._segment(episode, achievement, goal.instruction, origin, achievement)
 
     def _relabelled(self, episode: Episode, achievement: Achievement) -> list[Episode]:
         try:

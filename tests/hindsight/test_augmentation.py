@@ -1,0 +1,147 @@
+"""Hindsight on real episodes, with the world's truth as labels and the oracle as editor."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.knowing import oracle, telling_env
+
+from daag.agent import Env
+from daag.assembly import make_explorer
+from daag.episodes import Episode
+from daag.errors import EditError
+from daag.hindsight import Hindsight, HindsightConfig, plan_of
+from daag.llm import GrammarPlanner
+from daag.play import Moment, play
+from daag.rewards.known_frames import KnownFrames
+from daag.rewards.labelling import label
+from daag.tasks import Fact, Subgoal
+
+PLANNER = GrammarPlanner()
+GOAL = PLANNER.decompose("stack the red cube on the blue cube")[0]
+
+
+@pytest.fixture(scope="module")
+def detector() -> KnownFrames:
+    return KnownFrames()
+
+
+@pytest.fixture(scope="module")
+def env(detector: KnownFrames) -> Env:
+    return telling_env(detector)
+
+
+@pytest.fixture(scope="module")
+def stacked(env: Env, detector: KnownFrames) -> Episode:
+    """An episode of another task's exploration that stacked something, labelled."""
+    explorer = make_explorer("rgb-stacking")
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+
+        def choose(moment: Moment, goal: Subgoal, rng: np.random.Generator = rng) -> np.ndarray:
+            del goal
+            return explorer.explore(moment.proposals, rng)
+
+        played = play(env, f"e{seed}", GOAL.instruction, [GOAL], seed, choose, lambda moment, goal: False)
+        episode = played.episode
+        found = label(episode, PLANNER.describe(episode.objects), detector)
+        stacks = [item for item in found if " on " in item.description]
+        if stacks and all(item.description != GOAL.description for item in found):
+            return replace(episode, achievements=tuple(stacks[:1]))
+    raise AssertionError("20 episodes of random stacking stacked nothing")
+
+
+def hindsight(detector: KnownFrames, **settings: object) -> Hindsight:
+    return Hindsight(PLANNER, detector, oracle(detector), HindsightConfig(**settings))
+
+
+def test_an_episode_that_achieved_something_else_is_relabelled_and_edited(
+    stacked: Episode, detector: KnownFrames
+) -> None:
+    result = hindsight(detector).augment(stacked, [GOAL], seed=0)
+    relabelled, edited = result.episodes
+    assert result.num_proposed == 1 and not result.rejections
+    assert relabelled.instruction == Fact.parse(stacked.achievements[0].description).instruction
+    assert edited.instruction == GOAL.instruction
+    assert relabelled.rewards.tolist() == edited.rewards.tolist() == [1.0]
+    assert np.array_equal(relabelled.actions, edited.actions)
+
+
+def test_an_edited_episode_shows_the_subgoal_at_its_end_and_not_before(
+    stacked: Episode, detector: KnownFrames
+) -> None:
+    edited = hindsight(detector).augment(stacked, [GOAL], seed=0).episodes[-1]
+    scores = detector.embed_frames(edited.observations) @ detector.embed_texts([GOAL.description])[0]
+    assert (scores >= detector.success_threshold(GOAL.description)).tolist() == [False, True]
+
+
+def test_an_edited_episode_can_be_made_again_from_its_provenance(
+    stacked: Episode, detector: KnownFrames
+) -> None:
+    edited = hindsight(detector).augment(stacked, [GOAL], seed=0).episodes[-1]
+    provenance = edited.provenance
+    start, end = provenance.segment
+    frames = np.arange(stacked.observation_index[start], stacked.observation_index[end] + 1)
+    again = oracle(detector).edit(stacked, frames, plan_of(edited), provenance.seed)
+    assert provenance.source_id == stacked.id and provenance.origin == "edited"
+    assert np.array_equal(again, edited.frames)
+    assert set(provenance.models) == {"detector", "editor", "planner"}
+    assert all(provenance.verdicts.values())
+
+
+def test_names_of_edited_objects_are_those_after_the_edit(stacked: Episode, detector: KnownFrames) -> None:
+    edited = hindsight(detector).augment(stacked, [GOAL], seed=0).episodes[-1]
+    assert {"red cube", "blue cube"} <= set(edited.objects)
+    assert len(set(edited.objects)) == len(stacked.objects)
+
+
+def test_a_match_is_kept_and_neither_relabelled_nor_edited(stacked: Episode, detector: KnownFrames) -> None:
+    goal = PLANNER.decompose(stacked.achievements[0].description)[0]
+    (match,) = hindsight(detector).augment(stacked, [goal], seed=0).episodes
+    assert match.provenance.origin == "relabelled"
+    own = replace(stacked, instruction=goal.instruction)
+    (real,) = hindsight(detector).augment(own, [goal], seed=0).episodes
+    assert real.provenance.origin == "real"
+
+
+def test_equal_arguments_give_equal_ids_and_frames(stacked: Episode, detector: KnownFrames) -> None:
+    first, second = (hindsight(detector).augment(stacked, [GOAL], seed=3).episodes for _ in range(2))
+    assert [episode.id for episode in first] == [episode.id for episode in second]
+    assert all(np.array_equal(a.frames, b.frames) for a, b in zip(first, second, strict=True))
+    assert len({episode.id for episode in first}) == len(first)
+
+
+def test_an_edit_that_changes_nothing_is_rejected(stacked: Episode, detector: KnownFrames) -> None:
+    class Lazy:
+        hash = "lazy"
+
+        def edit(self, episode: Episode, frame_index: np.ndarray, plan: object, seed: int) -> np.ndarray:
+            del plan, seed
+            return episode.frames[frame_index]
+
+    result = Hindsight(PLANNER, detector, Lazy(), HindsightConfig(relabel=False)).augment(stacked, [GOAL], 0)
+    assert not result.episodes
+    assert {"target_shown_after", "achieved_gone"} <= set(result.rejections[0].verdict.reasons)
+
+
+def test_arms_without_an_editor_never_change_pixels(stacked: Episode, detector: KnownFrames) -> None:
+    plain = Hindsight(PLANNER, detector, None, HindsightConfig())
+    origins = {episode.provenance.origin for episode in plain.augment(stacked, [GOAL], 0).episodes}
+    assert origins == {"relabelled"}
+    plan = PLANNER.propose_edit(stacked.achievements[0].description, GOAL, stacked.objects).plan
+    assert plan is not None
+    with pytest.raises(EditError, match="never changes pixels"):
+        plain.attempt(stacked, stacked.achievements[0], GOAL, plan, 0)
+
+
+def test_without_match_and_relabelling_only_the_own_task_counts(
+    stacked: Episode, detector: KnownFrames
+) -> None:
+    none = Hindsight(PLANNER, detector, None, HindsightConfig(match=False, relabel=False))
+    assert not none.augment(stacked, [GOAL], 0).episodes
+
+
+def test_what_the_planner_declines_is_counted_by_reason(stacked: Episode, detector: KnownFrames) -> None:
+    beside = PLANNER.decompose("put the red cube next to the blue cube")[0]
+    result = hindsight(detector, relabel=False).augment(stacked, [beside], 0)
+    assert not result.episodes and sum(result.declined.values()) == 1

@@ -1,0 +1,114 @@
+"""The loop, with the world's truth as detector and the oracle as editor: real episodes, real learning, no training."""
+
+import itertools
+
+import numpy as np
+import pytest
+from tests.knowing import knowing_agent, telling_env
+
+from daag.agent import Agent, AgentConfig, Event, Progress
+from daag.errors import ConfigError, LanguageError
+from daag.rewards.known_frames import KnownFrames
+from daag.tasks import Task
+
+FIRST, SECOND = Task("stack the red cube on the blue cube"), Task("stack the green cube on the yellow cube")
+SHORT = AgentConfig(max_episodes=3, fit_after=(1, 3), updates_per_fit=3)
+
+
+def learn(agent: Agent, task: Task, index: int = 0, start: Progress | None = None) -> list[Event]:
+    assert isinstance(agent.detector, KnownFrames)
+    return list(agent.learn(task, telling_env(agent.detector, motion_frames=0), index, start))
+
+
+@pytest.fixture(scope="module")
+def learnt() -> tuple[Agent, list[Event]]:
+    agent = knowing_agent(KnownFrames(), SHORT)
+    return agent, learn(agent, FIRST)
+
+
+def test_a_task_is_extracted_explored_and_learnt_in_this_order(learnt: tuple[Agent, list[Event]]) -> None:
+    kinds = [event.kind for event in learnt[1]]
+    assert kinds[0] == "extract" and kinds[-1] == "learnt"
+    assert kinds.count("episode") == 3
+
+
+def test_every_episode_stays_in_the_lifelong_buffer_whatever_its_outcome(
+    learnt: tuple[Agent, list[Event]],
+) -> None:
+    agent, events = learnt
+    assert agent.lifelong.ids() == ["run/0/00000", "run/0/00001", "run/0/00002"]
+    assert not all(event.values["success"] for event in events if event.kind == "episode")
+
+
+def test_labels_are_what_the_detector_saw_come_true(learnt: tuple[Agent, list[Event]]) -> None:
+    agent, events = learnt
+    stored = agent.lifelong.get(agent.lifelong.ids())
+    logged = [event.values["achieved"] for event in events if event.kind == "episode"]
+    assert [[found.description for found in episode.achievements] for episode in stored] == logged
+    for episode in stored:
+        for found in episode.achievements:
+            frames = agent.detector.embed_frames(episode.observations[[found.end - 1, found.end]])
+            before, after = frames @ agent.detector.embed_texts([found.description])[0]
+            assert before < agent.detector.success_threshold(found.description) <= after
+
+
+def test_the_task_buffer_holds_edits_that_show_the_subgoal(learnt: tuple[Agent, list[Event]]) -> None:
+    agent, _ = learnt
+    edited = [episode for episode in agent.task_buffer if episode.provenance.origin == "edited"]
+    assert edited and {episode.instruction for episode in edited} == {FIRST.instruction}
+
+
+def test_the_next_task_starts_from_what_the_memory_holds() -> None:
+    agent = knowing_agent(KnownFrames(), SHORT)
+    learn(agent, FIRST)
+    extract = learn(agent, SECOND, 1)[0]
+    assert extract.augmentation is not None
+    assert any(
+        episode.instruction == SECOND.instruction and episode.provenance.source_id.startswith("run/0/")
+        for episode in extract.augmentation.episodes
+    )
+
+
+def test_equal_seeds_give_equal_events_and_actions() -> None:
+    runs = []
+    for _ in range(2):
+        agent = knowing_agent(KnownFrames(), SHORT, seed=5)
+        events = learn(agent, FIRST)
+        runs.append(([dict(event.values) for event in events], [e.actions for e in agent.lifelong]))
+    assert runs[0][0] == runs[1][0]
+    assert all(np.array_equal(a, b) for a, b in zip(runs[0][1], runs[1][1], strict=True))
+
+
+def test_learning_goes_on_from_any_progress_as_if_it_had_never_stopped() -> None:
+    whole = learn(knowing_agent(KnownFrames(), SHORT, seed=5), FIRST)
+    agent = knowing_agent(KnownFrames(), SHORT, seed=5)
+    assert isinstance(agent.detector, KnownFrames)
+    env = telling_env(agent.detector, motion_frames=0)
+    part = list(itertools.takewhile(lambda event: event.progress.episodes < 2, agent.learn(FIRST, env)))
+    rest = learn(agent, FIRST, start=part[-1].progress)
+    assert [dict(event.values) for event in part + rest] == [dict(event.values) for event in whole]
+
+
+def test_learning_stops_when_trials_succeed_in_a_row() -> None:
+    progress = Progress()
+    for trial, reached in [(True, True), (False, False), (True, True)]:
+        progress = progress.after(trial, reached)
+    assert progress.learnt(2) and not progress.learnt(3)
+    assert not progress.after(True, False).learnt(1)
+
+
+def test_evaluation_counts_the_worlds_truth_and_gives_up_early_below_a_target(
+    learnt: tuple[Agent, list[Event]],
+) -> None:
+    agent, _ = learnt
+    assert isinstance(agent.detector, KnownFrames)
+    env = telling_env(agent.detector, motion_frames=0)
+    rate = agent.evaluate(FIRST, env, range(10**9, 10**9 + 4))
+    assert rate in (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def test_instructions_outside_the_grammar_and_impossible_settings_are_named() -> None:
+    with pytest.raises(LanguageError):
+        learn(knowing_agent(KnownFrames(), SHORT), Task("make me a sandwich"))
+    with pytest.raises(ConfigError, match="at least 1"):
+        AgentConfig(max_episodes=0)
