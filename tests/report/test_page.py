@@ -45,7 +45,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def report(run: Path, oracle=rerender) -> Page:
+def report(run: Path, oracle=None) -> Page:
     path = write_report(run, oracle)
     assert path == run / "report.html"
     page = Page(path.read_text(encoding="utf-8"))
@@ -55,7 +55,7 @@ def report(run: Path, oracle=rerender) -> Page:
 
 @pytest.fixture(scope="session")
 def page(made_run: Path) -> Page:
-    return report(made_run)
+    return report(made_run, rerender)
 
 
 def test_a_reader_in_a_hurry_sees_the_outcome_first(page):
@@ -121,7 +121,7 @@ def test_films_come_with_plan_checks_and_scores(page):
 
 
 def test_without_a_simulator_the_oracle_is_missing_and_the_page_says_so(run):
-    without = report(run, None)
+    without = report(run)
     assert not [image for image in without.all("img") if image["alt"].startswith("oracle")]
     assert "written without a simulator" in without.text
 

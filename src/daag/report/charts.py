@@ -9,8 +9,8 @@ from markupsafe import Markup
 from daag.report.record import Fit
 from daag.report.summary import TaskSummary
 
-WIDTH, HEIGHT = 720, 330
-LEFT, RIGHT, TOP, BOTTOM = 74, 14, 16, 66
+WIDTH, HEIGHT = 720.0, 330.0
+LEFT, RIGHT, TOP, BOTTOM = 74.0, 14.0, 16.0, 66.0
 """Margins: room for labels in the large letters of a small screen."""
 NUM_COLOURS = 6
 """How many colours of tasks the style sheet has; they repeat."""
@@ -30,7 +30,7 @@ def success_chart(tasks: Sequence[TaskSummary]) -> Markup:
 
     parts = [_grid([(place(0, rate)[1], f"{rate:.0%}") for rate in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)])]
     for tick in range(0, most + 1, tick_step(most)):
-        x = place(tick, 0)[0]
+        x = place(tick, 0.0)[0]
         parts.append(_text(x, HEIGHT - BOTTOM + 24, str(tick), "middle"))
     parts.append(_text((LEFT + WIDTH) / 2, HEIGHT - 8, "real episodes of the task", "middle"))
     for task in tasks:
@@ -76,13 +76,13 @@ def buffer_chart(tasks: Sequence[TaskSummary]) -> Markup:
         return Markup("")
     fits = [fit for _, group in groups for fit in group]
     most = max(1, *(fit.task_buffer.total for fit in fits))
-    gap = 18
+    gap = 18.0
     pitch = min(56.0, (WIDTH - LEFT - RIGHT - gap * (len(groups) - 1)) / len(fits))
     per_episode = (HEIGHT - TOP - BOTTOM) / most
     ticks = range(0, most + 1, tick_step(most))
     base = HEIGHT - BOTTOM
     parts = [_grid([(base - tick * per_episode, f"{tick:,}") for tick in ticks])]
-    left = float(LEFT)
+    left = LEFT
     every = max(1, round(30 / pitch))
     for number, group in groups:
         for position, fit in enumerate(group):
@@ -138,7 +138,7 @@ def _text(x: float, y: float, text: str, anchor: str, style: str = "plain") -> M
 
 
 def _svg(parts: Sequence[Markup], alt: str) -> Markup:
-    return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+    return Markup('<svg viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}">{}</svg>').format(
         WIDTH, HEIGHT, alt, Markup("").join(parts)
     )
 

@@ -1,6 +1,7 @@
 """One page for one run: everything in it, nothing outside it."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -38,6 +39,38 @@ def write_report(run_directory: Path, rerender: Rerender | None = None) -> Path:
 
 
 def _render(record: Record, rerender: Rerender | None) -> str:
+    tasks = summarise(record)
+    accepted = accepted_edits(record.path, rerender)
+    rejected, unreadable = rejected_edits(record.path)
+    made = add_up([task.made for task in tasks])
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            name=record.path.resolve().name,
+            config=record.config,
+            finished=record.finished,
+            arm=wording.ARMS.get(record.config.arm, ""),
+            repaints=record.config.arm not in wording.WITHOUT_EDITS,
+            signal=wording.SIGNALS.get(record.config.reward, record.config.reward),
+            tasks=tasks,
+            headline=headline(tasks),
+            num_colours=charts.NUM_COLOURS,
+            success_chart=charts.success_chart(tasks),
+            buffer_chart=charts.buffer_chart(tasks),
+            accepted=accepted,
+            rejected=rejected,
+            unreadable=unreadable,
+            made=made,
+            declined=list(made.declined.items())[:MAX_REASONS],
+            declined_otherwise=sum(list(made.declined.values())[MAX_REASONS:]),
+            stages=_stages(record.seconds),
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("daag.report"),
         autoescape=True,
@@ -46,30 +79,7 @@ def _render(record: Record, rerender: Rerender | None) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"count": count, "duration": wording.duration, "check_words": wording.check_words}
-    tasks = summarise(record)
-    accepted = accepted_edits(record.path, rerender)
-    rejected, unreadable = rejected_edits(record.path)
-    made = add_up([task.made for task in tasks])
-    return environment.get_template("page.html").render(
-        name=record.path.resolve().name,
-        config=record.config,
-        finished=record.finished,
-        arm=wording.ARMS.get(record.config.arm, ""),
-        repaints=record.config.arm not in wording.WITHOUT_EDITS,
-        signal=wording.SIGNALS.get(record.config.reward, record.config.reward),
-        tasks=tasks,
-        headline=headline(tasks),
-        num_colours=charts.NUM_COLOURS,
-        success_chart=charts.success_chart(tasks),
-        buffer_chart=charts.buffer_chart(tasks),
-        accepted=accepted,
-        rejected=rejected,
-        unreadable=unreadable,
-        made=made,
-        declined=list(made.declined.items())[:MAX_REASONS],
-        declined_otherwise=sum(list(made.declined.values())[MAX_REASONS:]),
-        stages=_stages(record.seconds),
-    )
+    return environment
 
 
 def _stages(seconds: Mapping[str, float]) -> list[tuple[str, float, float]]:

@@ -44,7 +44,7 @@ def _read(path: Path) -> RejectedEdit:
             str(file["target"]),
             [str(name) for name in file["reasons"]],
         )
-        scores = json.loads(str(file["scores"]))
+        scores = {name: float(value) for name, value in json.loads(str(file["scores"])).items()}
     return RejectedEdit(
         target=target,
         plan=plan,
