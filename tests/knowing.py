@@ -16,7 +16,20 @@ from daag.policies import SelfImitation
 from daag.rewards.known_frames import KnownFrames
 from daag.tasks import EditPlan, Fact
 
-WORDS = ("red orange yellow green blue purple white black cube cylinder prism sphere").split()
+WORDS = [
+    "red",
+    "orange",
+    "yellow",
+    "green",
+    "blue",
+    "purple",
+    "white",
+    "black",
+    "cube",
+    "cylinder",
+    "prism",
+    "sphere",
+]
 
 
 class Telling(gymnasium.Wrapper[Any, Any, Any, Any]):

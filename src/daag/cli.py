@@ -8,7 +8,6 @@ from typing import Annotated
 
 import tyro
 from rich.console import Console
-from transformers.utils.logging import disable_progress_bar
 
 from daag import lifelong
 from daag.assembly import make_env
@@ -114,7 +113,7 @@ def parse(arguments: Sequence[str] | None = None) -> Lifelong | Eval | Report | 
         SystemExit: help was asked for, or the words are no command; which, is printed.
     """
     command: Lifelong | Eval | Report | Reproduce = tyro.cli(
-        Command,  # type: ignore[arg-type]
+        Command,
         prog="daag",
         description="Diffusion Augmented Agents: hindsight experience augmentation for embodied agents.",
         args=arguments,

@@ -10,7 +10,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch.utils.tensorboard import SummaryWriter
 
 from daag.agent import Agent, AgentConfig, Env, Event
-from daag.assembly import Arm, EnvName, instruction_encoder, load_detector, make_agent, make_env, make_planner, vector_size
+from daag.assembly import (
+    Arm,
+    EnvName,
+    instruction_encoder,
+    load_detector,
+    make_agent,
+    make_env,
+    make_planner,
+    vector_size,
+)
 from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer
 from daag.errors import ConfigError, RunError
 from daag.hindsight import count_reasons

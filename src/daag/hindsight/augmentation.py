@@ -100,7 +100,8 @@ class Hindsight:
                 if own or self.config.match:
                     origin: Origin = "real" if own else "relabelled"
                     result.episodes += [
-                        self._segment(episode, achievement, goal.instruction, origin, achievement) for goal in matches
+                        self._segment(episode, achievement, goal.instruction, origin, achievement)
+                        for goal in matches
                     ]
                 continue
             if self.config.relabel:

@@ -59,7 +59,9 @@ class KnownFrames:
     def _axis(self, description: str) -> int:
         axis = self._axes.setdefault(description, len(self._axes) + 1)
         if axis >= self._size:
-            raise ConfigError(f"expected fewer than {self._size} descriptions; raise KnownFrames' vector_size")
+            raise ConfigError(
+                f"expected fewer than {self._size} descriptions; raise KnownFrames' vector_size"
+            )
         return axis
 
 
