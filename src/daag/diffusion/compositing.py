@@ -92,6 +92,7 @@ def composite(
     repainted: UInt8[np.ndarray, "H W 3"],
     mask: Bool[np.ndarray, "H W"],
     own: Bool[np.ndarray, "H W"],
+    seam_weight: float = SEAM_WEIGHT,
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Put repainted pixels into the source, with a soft seam.
 
@@ -100,8 +101,9 @@ def composite(
         repainted: its repaint; read inside the mask only.
         mask: what may change.
         own: the object's own pixels; they take the repaint in full, since a blend would keep some old colour.
+        seam_weight: of the repaint on the mask's outermost pixels; 1 where a matte has blended them already.
     """
-    weights = np.where(own & mask, np.float32(1.0), seam(mask))[..., None]
+    weights = np.where(own & mask, np.float32(1.0), seam(mask, seam_weight))[..., None]
     blended = np.rint(weights * repainted + (1.0 - weights) * source).astype(np.uint8)
     return np.where(mask[..., None], blended, source)
 

@@ -17,10 +17,11 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from daag.diffusion.components import EditorComponents, load_components
-from daag.diffusion.compositing import box_mask, composite, tight_mask
+from daag.diffusion.compositing import SEAM_WEIGHT, box_mask, composite, tight_mask
 from daag.diffusion.conditions import conditions_of
-from daag.diffusion.crops import Crop, Geometry, cut_crop, paste_crop
+from daag.diffusion.crops import Crop, Geometry, cut_crop
 from daag.diffusion.editor import Conditions
+from daag.diffusion.intrinsics import reference_brightness
 from daag.diffusion.sampling import CropBatch, repaint
 from daag.episodes.episode import Episode
 from daag.errors import ConfigError, EditError
@@ -134,8 +135,9 @@ class ControlNetEditor:
         edited = frames.copy()
         for patch, painted in zip(patches, self._paint(patches, plan, seed), strict=True):
             frame = edited[patch.frame]
-            pasted = paste_crop(frame, patch.crop.window, painted)
-            edited[patch.frame] = composite(frame, pasted, patch.mask, patch.own)
+            seam_weight = SEAM_WEIGHT if patch.crop.intrinsics is None else 1.0
+            pasted = patch.crop.paste(frame, painted)
+            edited[patch.frame] = composite(frame, pasted, patch.mask, patch.own, seam_weight)
         return edited
 
     def _patches(
@@ -147,13 +149,19 @@ class ControlNetEditor:
         reshaped = changes_shape(edit)
         geometry: Geometry = "none" if not self.config.use_geometry else "outside" if reshaped else "full"
         draw_mask = box_mask if reshaped else tight_mask
+        visible = conditions.segmentation == object_id
+        most = int(visible.sum(axis=(1, 2)).argmax()) if len(visible) else 0
+        # One reference for all frames: the anchor's. Otherwise each frame would have a brightness of its own.
+        reference = reference_brightness(frames[most], visible[most]) if len(visible) else None
         for position, (frame, segmentation, depth, normals) in enumerate(
             zip(frames, conditions.segmentation, conditions.depth, conditions.normals, strict=True)
         ):
             own = segmentation == object_id
             if own.any():
                 mask = draw_mask(segmentation, depth, object_id)
-                crop = cut_crop(frame, mask, own, depth, normals, self.components.crop_size, geometry)
+                crop = cut_crop(
+                    frame, mask, own, depth, normals, self.components.crop_size, geometry, reference
+                )
                 yield _Patch(position, number, own, mask, crop)
 
     def _paint(self, patches: list[_Patch], plan: EditPlan, seed: int) -> list[UInt8[np.ndarray, "S S 3"]]:

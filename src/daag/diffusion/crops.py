@@ -12,11 +12,12 @@ import torch
 from jaxtyping import Bool, Float16, Float32, Int8, UInt8
 from torch.nn import functional
 
-from daag.diffusion.intrinsics import matte_and_shading
+from daag.diffusion.intrinsics import SHADING_RANGE, Intrinsics, decompose
 from daag.errors import EditError
 
 Geometry = Literal["full", "outside", "none"]
-"""How much of the geometry a crop shows: all of it; only outside the mask (the kind changes inside); none."""
+"""How much of the geometry a crop shows: all of it, and then its colours are flat, shading and edges being known; only
+what is outside the mask (the kind changes inside); none."""
 
 GEOMETRY_CHANNELS = 6
 """Depth, three components of the normal, matte, shading."""
@@ -45,6 +46,19 @@ class CropWindow:
         """The window's content, (side, side, ...), of an image (H, W, ...)."""
         return image[self.rows(image.shape[0])[:, None], self.columns(image.shape[1])]
 
+    def paste(
+        self, frame: UInt8[np.ndarray, "H W 3"], content: UInt8[np.ndarray, "A A 3"]
+    ) -> UInt8[np.ndarray, "H W 3"]:
+        """The frame with this content in the window; what sticks out is dropped."""
+        height, width = frame.shape[:2]
+        top, left = max(self.top, 0), max(self.left, 0)
+        bottom, right = min(self.top + self.side, height), min(self.left + self.side, width)
+        pasted = frame.copy()
+        pasted[top:bottom, left:right] = content[
+            top - self.top : bottom - self.top, left - self.left : right - self.left
+        ]
+        return pasted
+
 
 @dataclass(frozen=True, eq=False)
 class Crop:
@@ -52,15 +66,27 @@ class Crop:
 
     window: CropWindow
     rgb: UInt8[np.ndarray, "S S 3"]
+    """Flat colours where all geometry is shown, else the frame's."""
     mask: Bool[np.ndarray, "S S"]
     """What may be repainted."""
     geometry: Float32[np.ndarray, "6 S S"]
-    """Depth relative to the object in [-1, 1], unit normal, matte, shading; all 0 where geometry is not shown."""
+    """Depth relative to the object in [-1, 1], unit normal, matte, shading in [-1, 1]; 0 where not shown."""
+    intrinsics: Intrinsics | None
+    """Matte and shading, in the frame's resolution, of the window; None where the colours are the frame's."""
 
     @property
     def content(self) -> bytes:
         """Equal for crops that look alike to the model."""
         return self.rgb.tobytes() + self.mask.tobytes() + self.geometry.tobytes()
+
+    def paste(
+        self, frame: UInt8[np.ndarray, "H W 3"], painted: UInt8[np.ndarray, "S S 3"]
+    ) -> UInt8[np.ndarray, "H W 3"]:
+        """The frame with a repainted crop in the window, shading and edges put back."""
+        content = painted if self.window.side == len(painted) else resize_rgb(painted, self.window.side)
+        if self.intrinsics is not None:
+            content = self.intrinsics.restore(self.window.cut(frame), content)
+        return self.window.paste(frame, content)
 
 
 def window_around(mask: Bool[np.ndarray, "H W"], crop_size: int, margin: int = 2) -> CropWindow:
@@ -94,6 +120,7 @@ def cut_crop(
     normals: Int8[np.ndarray, "H W 3"],
     crop_size: int,
     geometry: Geometry = "full",
+    reference: float | None = None,
 ) -> Crop:
     """Cut one object out of one frame.
 
@@ -105,6 +132,7 @@ def cut_crop(
         normals: unit normals in camera coordinates times 127.
         crop_size: S, in pixels.
         geometry: how much of depth, normals, matte and shading is shown.
+        reference: brightness in [0, 1] that shading is relative to; by default the object's own.
 
     Raises:
         EditError: the mask is empty.
@@ -115,28 +143,17 @@ def cut_crop(
     if geometry != "none":
         conditions[0] = _relative_depth(window.cut(depth), float(np.median(depth[own])))
         conditions[1:4] = np.moveaxis(window.cut(normals), -1, 0) / np.float32(127.0)
-        conditions[4:6] = matte_and_shading(colours, visible)
+    intrinsics = None
+    if geometry == "full":
+        intrinsics = decompose(colours, visible, reference)
+        colours = np.where(masked[..., None], intrinsics.flat, colours)
+        conditions[4], conditions[5] = intrinsics.matte, intrinsics.shading / SHADING_RANGE
     if window.side != crop_size:
         colours, masked = resize_rgb(colours, crop_size), _resize_mask(masked, crop_size)
         conditions = _resize_nearest(conditions, crop_size)
     if geometry == "outside":
         conditions = conditions * ~masked
-    return Crop(window, colours, masked, conditions)
-
-
-def paste_crop(
-    frame: UInt8[np.ndarray, "H W 3"], window: CropWindow, crop: UInt8[np.ndarray, "S S 3"]
-) -> UInt8[np.ndarray, "H W 3"]:
-    """The frame with the window's content replaced by a crop, resized where need be."""
-    height, width = frame.shape[:2]
-    content = crop if window.side == len(crop) else resize_rgb(crop, window.side)
-    top, left = max(window.top, 0), max(window.left, 0)
-    bottom, right = min(window.top + window.side, height), min(window.left + window.side, width)
-    pasted = frame.copy()
-    pasted[top:bottom, left:right] = content[
-        top - window.top : bottom - window.top, left - window.left : right - window.left
-    ]
-    return pasted
+    return Crop(window, colours, masked, conditions, intrinsics)
 
 
 def resize_rgb(image: UInt8[np.ndarray, "A B 3"], side: int) -> UInt8[np.ndarray, "S S 3"]:

@@ -1,51 +1,107 @@
 """What a frame says of an object besides its colour: its matte and its shading.
 
 An edge pixel is a mix of object and background; how much of each (the matte) depends on where the edge runs, not on
-the colours. And how bright a surface point is relative to the others (the shading) depends on light and gloss more
-than on the colour. Both are read from the source frame and, with depth and normals, steer the repaint: what the edit
-must keep. Neither tells the colour.  Source: our choice; the compositing equation is that of alpha matting.
+the colours. And how bright a surface point is relative to the others (the shading) depends on light and geometry, not
+on the colour. Both are read from the source frame. Taken out of the picture they leave flat colours, which the model
+repaints; put back they give the new colour the old light, the old edges and, pixel for pixel, the old background.
+
+Brightness is measured against one reference for all frames of an object, so an object that moves into the shade gets
+darker after the edit as it did before.  Source: our choice; intrinsic images, and the compositing equation of matting.
 """
+
+from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-UNCERTAIN = 0.003
+UNCERTAIN = 0.1
 """Squared colour difference in [0, 3] at which edge pixels are judged as much by the segmentation as by colour."""
 
+SHADING_RANGE = 2.5
+"""Shading is clipped to this many octaves of brightness above and below the reference."""
 
-def matte_and_shading(
-    rgb: UInt8[np.ndarray, "H W 3"], own: Bool[np.ndarray, "H W"]
-) -> tuple[Float32[np.ndarray, "H W"], Float32[np.ndarray, "H W"]]:
-    """Split an object's look into coverage and relative brightness.
+_FLOOR = 0.02
+"""Brightness in [0, 1] added before dividing, so that black objects have finite shading."""
+
+
+@dataclass(frozen=True, eq=False)
+class Intrinsics:
+    """The parts of an object's look that a new colour keeps."""
+
+    matte: Float32[np.ndarray, "H W"]
+    """How much of each pixel the object covers, in [0, 1]; 0 farther than a pixel away from it."""
+    shading: Float32[np.ndarray, "H W"]
+    """Octaves of brightness relative to the reference, within +-`SHADING_RANGE`; 0 away from the object."""
+    flat: UInt8[np.ndarray, "H W 3"]
+    """The picture with the object's shading taken out, and its colour continued over its edges."""
+
+    def restore(
+        self, source: UInt8[np.ndarray, "H W 3"], painted: UInt8[np.ndarray, "H W 3"]
+    ) -> UInt8[np.ndarray, "H W 3"]:
+        """The source with other flat colours under the same matte and shading; `painted = flat` gives the source."""
+        change = painted.astype(np.float32) - self.flat
+        restored = source + (self.matte * np.exp2(self.shading))[..., None] * change
+        return np.clip(np.rint(restored), 0, 255).astype(np.uint8)
+
+
+def reference_brightness(rgb: UInt8[np.ndarray, "H W 3"], own: Bool[np.ndarray, "H W"]) -> float:
+    """An object's median brightness (largest channel) in [0, 1], edges apart; 0.5 where nothing is visible."""
+    inner = _inner(own)
+    return float(np.median(rgb[inner].max(axis=-1))) / 255.0 if inner.any() else 0.5
+
+
+def decompose(
+    rgb: UInt8[np.ndarray, "H W 3"], own: Bool[np.ndarray, "H W"], reference: float | None = None
+) -> Intrinsics:
+    """Split an object's look into matte, shading and flat colours.
 
     Args:
         rgb: the picture.
         own: the object's pixels in it.
-
-    Returns:
-        The matte: how much of each pixel the object covers, in [0, 1]; 0 farther than a pixel from the object.
-        The shading: log2 of the brightness relative to the object's median, clipped to [-1, 1]; 0 away from it.
+        reference: brightness in [0, 1] whose shading is 0; by default the object's own.
     """
-    inner = _eroded(own)
-    if not inner.any():
-        inner = own
-    near = ~_eroded(~own)
+    if reference is None:
+        reference = reference_brightness(rgb, own)
+    inner, near = _inner(own), ~_eroded(~own)
     image = rgb.astype(np.float32) / 255.0
     front, has_front = _local_mean(image, inner)
     back, has_back = _local_mean(image, ~near)
-    front = np.where(has_front[..., None], front, _mean_of(image, inner))
+    front = np.where(has_front[..., None], front, image[inner].mean(axis=0) if inner.any() else 0.0)
     contrast = front - back
     strength = np.where(has_back, np.square(contrast).sum(axis=-1), 0.0)
-    prior = np.where(own, 0.85, 0.15)
+    prior = _expected_coverage(own)
     coverage = (((image - back) * contrast).sum(axis=-1) * has_back + UNCERTAIN * prior) / (
         strength + UNCERTAIN
     )
     matte = np.where(inner, 1.0, np.where(near, np.clip(coverage, 0.0, 1.0), 0.0))
-    brightness = np.where(inner, image.max(axis=-1), front.max(axis=-1))
-    median = float(np.median(brightness[inner])) if inner.any() else 1.0
-    ratio = np.log2((brightness + 0.01) / (median + 0.01))
-    shading = np.where(near, np.clip(ratio, -1.0, 1.0), 0.0)
-    return matte.astype(np.float32), shading.astype(np.float32)
+    colour = np.where(inner[..., None], image, front)
+    octaves = np.log2((colour.max(axis=-1) + _FLOOR) / (reference + _FLOOR))
+    shading = np.where(near, np.clip(octaves, -SHADING_RANGE, SHADING_RANGE), 0.0)
+    flat = np.where(near[..., None], colour / np.exp2(shading)[..., None], image)
+    return Intrinsics(
+        matte.astype(np.float32),
+        shading.astype(np.float32),
+        np.clip(np.rint(flat * 255.0), 0, 255).astype(np.uint8),
+    )
+
+
+def _expected_coverage(own: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W"]:
+    """How much of a pixel an object covers, judged by how many of the nine pixels around it are the object's.
+
+    A logistic curve, fitted to renders of scenes; an edge pixel of the object is more than half covered.
+    """
+    padded = np.pad(own, 1, mode="edge").astype(np.float32)
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    count = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
+    expected = 1.0 / (1.0 + np.exp(-1.35 * (count - 4.5)))
+    return np.where(own, np.maximum(expected, 0.7), np.minimum(expected, 0.3)).astype(np.float32)
+
+
+def _inner(own: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
+    """The object without its edge pixels; with them where it has no others."""
+    eroded = _eroded(own)
+    return eroded if eroded.any() else own
 
 
 def _eroded(mask: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
@@ -58,16 +114,12 @@ def _eroded(mask: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
 def _local_mean(
     image: Float32[np.ndarray, "H W 3"], mask: Bool[np.ndarray, "H W"], reach: int = 2
 ) -> tuple[Float32[np.ndarray, "H W 3"], Bool[np.ndarray, "H W"]]:
-    """Means over the mask's pixels up to `reach` away, and where there is any."""
+    """Means over the mask's pixels up to `reach` away, near ones counting more; and where there is any."""
     height, width = mask.shape
     stacked = np.concatenate([image * mask[..., None], mask[..., None].astype(np.float32)], axis=-1)
     padded = np.pad(stacked, ((reach, reach), (reach, reach), (0, 0)))
-    shifts = range(2 * reach + 1)
-    rows = np.add.reduce([padded[shift : shift + height] for shift in shifts])
-    total = np.add.reduce([rows[:, shift : shift + width] for shift in shifts])
-    count = total[..., 3:]
-    return total[..., :3] / np.maximum(count, 1.0), count[..., 0] > 0
-
-
-def _mean_of(image: Float32[np.ndarray, "H W 3"], mask: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "3"]:
-    return image[mask].mean(axis=0) if mask.any() else np.zeros(3, dtype=np.float32)
+    weights = [float(comb(2 * reach, shift)) for shift in range(2 * reach + 1)]
+    rows = np.add.reduce([weight * padded[shift : shift + height] for shift, weight in enumerate(weights)])
+    total = np.add.reduce([weight * rows[:, shift : shift + width] for shift, weight in enumerate(weights)])
+    weight_sum = total[..., 3:]
+    return total[..., :3] / np.maximum(weight_sum, 1.0), weight_sum[..., 0] > 0

@@ -47,7 +47,7 @@ class EditorTrainingConfig:
     text_tower: Path | None = None
     """Directory of a CLIP whose text tower is used, frozen; without it a small one is trained along."""
     model: EditorModelConfig = field(default_factory=EditorModelConfig)
-    batch_size: int = 64
+    batch_size: int = 32
     learning_rate: float = 1e-3
     warmup_steps: int = 100
     weight_decay: float = 0.01
@@ -91,7 +91,11 @@ class EditorTraining:
         self._averages = averages[: len(self._trained)]
         self._parameters = [parameter for module in self._trained for parameter in module.parameters()]
         self._optimizer = torch.optim.AdamW(
-            self._parameters, lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
+            self._parameters,
+            lr=config.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=config.weight_decay,
+            fused=True,
         )
         self._rng = np.random.default_rng(config.seed)
         self._generator = torch.Generator().manual_seed(config.seed)

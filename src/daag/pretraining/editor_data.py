@@ -11,6 +11,7 @@ from torch import Tensor
 from daag.diffusion.compositing import box_mask, tight_mask
 from daag.diffusion.controlnet import caption_of
 from daag.diffusion.crops import Crop, Geometry, cut_crop
+from daag.diffusion.intrinsics import reference_brightness
 from daag.diffusion.sampling import CropBatch
 from daag.pretraining.scenes import RenderedScene
 
@@ -33,13 +34,13 @@ class SceneSource(Protocol):
 class Dropping:
     """How often a crop goes without something, so that ablations and other operations stay in distribution."""
 
-    box: float = 0.25
+    box: float = 0.45
     """Probability of the box mask that `replace` uses, instead of the tight one of `modify`."""
-    no_geometry: float = 0.1
+    no_geometry: float = 0.12
     """Probability that a crop shows no geometry at all."""
-    outside_only: float = 0.1
+    outside_only: float = 0.08
     """Probability that a tight mask hides the geometry inside it."""
-    outside_only_box: float = 0.5
+    outside_only_box: float = 0.8
     """Probability that a box mask does."""
 
 
@@ -98,10 +99,12 @@ class CropSampler:
             object_id = int(rng.choice(list(scenes[0].object_names)))
             if all((scene.segmentation == object_id).sum() >= MIN_VISIBLE_PIXELS for scene in scenes):
                 mirrored = bool(rng.random() < 0.5)
-                return [self._crop(rng, scene, object_id, mirrored) for scene in scenes]
+                # The anchor's brightness is the reference of both, as in an edit.
+                reference = reference_brightness(scenes[0].rgb, scenes[0].segmentation == object_id)
+                return [self._crop(rng, scene, object_id, mirrored, reference) for scene in scenes]
 
     def _crop(
-        self, rng: np.random.Generator, scene: RenderedScene, object_id: int, mirrored: bool
+        self, rng: np.random.Generator, scene: RenderedScene, object_id: int, mirrored: bool, reference: float
     ) -> tuple[Crop, str]:
         dropping = self._dropping
         boxed = rng.random() < dropping.box
@@ -122,5 +125,5 @@ class CropSampler:
         else:
             mask = tight_mask(segmentation, depth, object_id)
         own = segmentation == object_id
-        crop = cut_crop(rgb, mask, own, depth, normals, self._crop_size, shown)
+        crop = cut_crop(rgb, mask, own, depth, normals, self._crop_size, shown, reference)
         return crop, caption_of(scene.object_names[object_id])

@@ -31,7 +31,7 @@ class EditorModelConfig:
 
     crop_size: int = 32
     """Pixels."""
-    channels: tuple[int, ...] = (64, 96, 128)
+    channels: tuple[int, ...] = (48, 64, 96)
     """Of the blocks, from full latent resolution down; all but the first attend."""
     attention_heads: int = 4
     text_width: int = 64
