@@ -63,7 +63,7 @@ class SpatialNetwork(nn.Module):
         self.blocks = nn.ModuleList(_convolution(coarse, coarse, dilation=d) for d in config.dilations)
         self.up = nn.Conv2d(coarse, fine, 1)
         self.mix = _convolution(fine, fine)
-        # Linear in the sentence: a hidden layer learnt known pairs no better, and met unknown pairs worse.
+        # Linear in the sentence: a hidden layer did no better, on known pairs or unknown ones (docs/policies.md).
         self.query = nn.Sequential(nn.LayerNorm(config.text_dim), nn.Linear(config.text_dim, 2 * fine))
         self.bias = nn.Conv2d(fine, 2, 1)
 
