@@ -14,14 +14,19 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, CLIPModel, PreTrainedTokenizerFast
+from transformers import AutoConfig, CLIPModel, PreTrainedTokenizerFast, VisionTextDualEncoderModel
 from transformers.utils.hub import cached_file
 
 import daag
 from daag.errors import ModelError, RewardDetectorError, UnknownNameError
 from daag.rewards.calibration import Calibration
+
+DualEncoder = CLIPModel | VisionTextDualEncoderModel
+
+_CLASSES = {"clip": CLIPModel, "vision-text-dual-encoder": VisionTextDualEncoderModel}
+"""transformers' name of a kind of model, and its class. The embedded detectors are of the second."""
 
 PRETRAINED = ("base", "ready")
 """The embedded detectors: `base` knows objects and colours, `ready` relations too."""
@@ -107,7 +112,7 @@ class ClipDetector:
 
     def __init__(
         self,
-        model: CLIPModel,
+        model: DualEncoder,
         tokenizer: PreTrainedTokenizerFast,
         preprocessing: Preprocessing,
         calibration: Calibration | None = None,
@@ -124,12 +129,13 @@ class ClipDetector:
                 f"expected a tokenizer of {text.vocab_size} tokens, as the text tower has, got one of "
                 f"{len(tokenizer)}; is tokenizer.json missing?"
             )
-        if preprocessing.size != vision.image_size:
+        expected_size = getattr(vision, "image_size", preprocessing.size)  # convolutions take any
+        if preprocessing.size != expected_size:
             raise ModelError(
-                f"expected pictures of {vision.image_size} pixels, as the vision tower takes, but "
+                f"expected pictures of {expected_size} pixels, as the vision tower takes, but "
                 f"{PREPROCESSOR_FILE} makes them {preprocessing.size}"
             )
-        self.model = model.eval()
+        self.model = flatten_pooling(model).eval()
         self.tokenizer = tokenizer
         self.preprocessing = preprocessing
         self.calibration = calibration or Calibration()
@@ -299,6 +305,14 @@ def pretrained(name: str) -> ClipDetector:
             "with 'python -m daag.pretraining.detector'"
         )
     return ClipDetector.from_pretrained(directory)
+
+
+def flatten_pooling(model: DualEncoder) -> DualEncoder:
+    """Let a convolutional vision tower pool to (N, C) as transformers' projection expects, not to (N, C, 1, 1)."""
+    pooler = getattr(model.vision_model, "pooler", None)
+    if isinstance(pooler, nn.AdaptiveAvgPool2d):
+        model.vision_model.pooler = nn.Sequential(pooler, nn.Flatten(1))
+    return model
 
 
 def _read(name: str, file: str, required: bool = True) -> str:
