@@ -55,6 +55,8 @@ class LifelongConfig:
     """Held-out scenes after each task."""
     curve_scenes: int = 20
     """The first of them, on which the policy is evaluated after each training; 0: never."""
+    updates_per_fit: int = AgentConfig.updates_per_fit
+    """Gradient steps each time the policy is trained."""
     num_objects: int = 4
     """Objects on the table."""
 
@@ -203,7 +205,9 @@ class LifelongRun:
         )
         first = self._state.num_buffered if self._state else 0
         store = EpisodeStore.open_or_create(path / "task_buffer.lance", vector_size=None)
-        agent_config = AgentConfig(max_episodes=config.episodes, reward=config.reward)
+        agent_config = AgentConfig(
+            max_episodes=config.episodes, updates_per_fit=config.updates_per_fit, reward=config.reward
+        )
         agent = make_agent(
             config.env, config.arm, self._detector, self._planner, config.seed, agent_config,
             lifelong=lifelong, task_buffer=TaskBuffer(store=store, first=first),

@@ -2,12 +2,13 @@
 
 The oracle re-renders the scene with the new looks, in the shade that the edit itself chose on its anchor frame: one
 shade per object and episode. Pixels are linear in an object's albedo, so two renders, with black and with white
-objects, give the oracle's picture for every shade of every colour.
+objects, are enough to fit that shade, and to draw the object in any other colour.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float32
 
 from daag.diffusion.lab import srgb_to_lab
 from daag.envs.stacking import facts_at, rerender
@@ -61,27 +62,28 @@ def measure(segment: EditedSegment, target: str, replaced_box: int = 3) -> EditT
     gain = bright - dark
     edited, source = segment.edited.astype(np.float32), segment.source.astype(np.float32)
     masks = {edit.source: segment.mask(edit.source) for edit in plan.edits}
-    oracle = dark.copy()
+    shades = {}
+    for edit in plan.edits:
+        mask = masks[edit.source]
+        anchor = int(mask.sum(axis=(1, 2)).argmax())
+        shades[edit.target] = _fit(edited[anchor], dark[anchor], gain[anchor], mask[anchor])
+    oracle = rerender(episode, frames, plan, shades).astype(np.float32)
     right = np.ones(len(frames), dtype=bool)
     judged = np.zeros(len(frames), dtype=bool)
     squared, count = 0.0, 0
     for edit in plan.edits:
         mask = masks[edit.source]
-        visible = mask.sum(axis=(1, 2))
-        anchor = int(visible.argmax())
-        shade = _fit(edited[anchor], dark[anchor], gain[anchor], mask[anchor])
-        oracle[mask] = np.clip(dark[mask] + gain[mask] * shade, 0, 255)
         squared += float(((edited[mask] - oracle[mask]) ** 2).sum())
         count += int(mask.sum()) * 3
-        own = edit.target.split()[0]
+        own, shade = edit.target.split()[0], shades[edit.target]
         others = [COLOURS[colour].middle for colour in COLOURS if colour != own]
-        for index in np.flatnonzero(visible >= MIN_PIXELS):
+        for index in np.flatnonzero(mask.sum(axis=(1, 2)) >= MIN_PIXELS):
             inside = mask[index]
             painted = _lab(edited[index][inside])
             to_oracle = _distance(painted, _lab(oracle[index][inside]))
             rivals = [_distance(painted, _lab(source[index][inside]))]
             for other in others:
-                picture = np.clip(dark[index][inside] + gain[index][inside] * other, 0, 255)
+                picture = oracle[index][inside] + gain[index][inside] * (other - shade)
                 rivals.append(_distance(painted, _lab(picture)))
             judged[index] = True
             right[index] &= to_oracle < min(rivals)
@@ -101,10 +103,13 @@ def psnr(squared: float, count: int) -> float:
     return float(10 * np.log10(255.0**2 / max(squared / max(count, 1), 1e-9)))
 
 
-def _fit(edited: np.ndarray, dark: np.ndarray, gain: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _fit(
+    edited: np.ndarray, dark: np.ndarray, gain: np.ndarray, mask: np.ndarray
+) -> Float32[np.ndarray, "3"]:
     """The albedo, float32 (3,), with which the oracle comes nearest to the edit inside a mask."""
     slope, rise = gain[mask], edited[mask] - dark[mask]
-    return np.asarray(np.clip((slope * rise).sum(0) / np.maximum((slope * slope).sum(0), 1e-6), 0.0, 1.0))
+    shade = (slope * rise).sum(0) / np.maximum((slope * slope).sum(0), 1e-6)
+    return np.clip(shade, 0.0, 1.0).astype(np.float32)
 
 
 def _changes(edited: np.ndarray, oracle: np.ndarray, masks: list[np.ndarray]) -> tuple[float, float, float]:

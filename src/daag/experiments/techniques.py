@@ -87,7 +87,8 @@ def run(config: ReproduceConfig, console: Console) -> Results:
             }
     if "hea" in results.arms:
         for metric, target in TARGETS.items():
-            results.check(f"hea {metric}", float(str(results.arms["hea"][metric]["mean"])), target)
+            measured = results.arms["hea"].get(metric)  # no edit accepted: no precision of the gate
+            results.check(f"hea {metric}", float(str(measured["mean"])) if measured else 0.0, target)
     return results
 
 

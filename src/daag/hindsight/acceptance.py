@@ -18,6 +18,10 @@ from daag.rewards.detector import RewardDetector
 from daag.tasks import EditPlan
 
 
+MIN_CHROMA = 15.0
+"""CIELAB chroma below which a colour counts as grey."""
+
+
 @dataclass(frozen=True)
 class GateConfig:
     """Bounds of the gates. All are our choice."""
@@ -25,8 +29,8 @@ class GateConfig:
     max_shading_residual: float = 0.16
     """Root mean square, relative to the object's brightness range, of what the true normals leave unexplained."""
 
-    max_flicker: float = 8.0
-    """CIELAB units by which an object's mean colour may change between two frames beyond what the source's did."""
+    max_flicker: float = 12.0
+    """Degrees by which an object's median hue may turn between two frames beyond what the source's did."""
 
     target_margin: float = 0.0
     """Cosine similarity by which the edit must exceed the threshold for the target."""
@@ -161,7 +165,7 @@ def _judge_pixels(segment: EditedSegment, config: GateConfig) -> tuple[dict[str,
         ),
         default=0.0,
     )
-    jump = max(colour_jump(segment, edit.source) for edit in segment.plan.edits)
+    jump = max(hue_jump(segment, edit.source) for edit in segment.plan.edits)
     return (
         {"shading_residual": residual, "flicker": jump},
         {"geometry_kept": residual <= config.max_shading_residual, "steady": jump <= config.max_flicker},
@@ -191,25 +195,27 @@ def shading_residual(segment: EditedSegment, name: str) -> float:
     return worst
 
 
-def colour_jump(segment: EditedSegment, name: str) -> float:
-    """The largest change of an object's mean colour between successive frames, beyond the source's own.
+def hue_jump(segment: EditedSegment, name: str) -> float:
+    """The largest turn of an object's median hue between successive frames, beyond the source's own.
+
+    Light and shadow change how light and how colourful an object is, and leave the hue angle in CIELAB alone; an
+    object that is nearly grey has no hue.
 
     Returns:
-        Distance in CIELAB, at least 0.
+        Degrees in [0, 180].
     """
     masks = segment.mask(name)
     visible = np.flatnonzero(masks.sum(axis=(1, 2)) >= 12)
     if len(visible) < 2:
         return 0.0
-    edited, source = (
-        np.stack([srgb_to_lab(frames[i][masks[i]]).mean(axis=0) for i in visible])
-        for frames in (segment.edited, segment.source)
-    )
-    # Light and occlusion change the lightness of any object; the hue of one object must stay.
-    jumps = np.linalg.norm(np.diff(edited, axis=0)[:, 1:], axis=1) - np.linalg.norm(
-        np.diff(source, axis=0)[:, 1:], axis=1
-    )
-    return float(max(jumps.max(), 0.0))
+    turns = []
+    for frames in (segment.edited, segment.source):
+        colour = np.stack([np.median(srgb_to_lab(frames[i][masks[i]]), axis=0)[1:] for i in visible])
+        chroma = np.linalg.norm(colour, axis=1)
+        cosine = (colour[1:] * colour[:-1]).sum(axis=1) / np.maximum(chroma[1:] * chroma[:-1], 1e-6)
+        turn = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+        turns.append(np.where(np.minimum(chroma[1:], chroma[:-1]) > MIN_CHROMA, turn, 0.0))
+    return float(max((turns[0] - turns[1]).max(), 0.0))
 
 
 def _unexplained(basis: np.ndarray, pixels: np.ndarray) -> float:

@@ -1,0 +1,99 @@
+"""The main job with the embedded models: from its command, through a kill, to its end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from daag import lifelong
+from daag.episodes import EpisodeStore, content_hash
+from daag.errors import ConfigError, LanguageError, ModelError, RunError
+from daag.lifelong import LifelongConfig
+from daag.run import RunDirectory
+
+TASKS = ("stack the red cube on the blue cube", "stack the green cube on the yellow cube")
+
+
+def small(out: Path) -> LifelongConfig:
+    return LifelongConfig(TASKS, out=out, episodes=3, curve_scenes=1, evaluation_scenes=2, updates_per_fit=4)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing interrupted."""
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    lifelong.start(small(out)).run()
+    return out
+
+
+def contents(path: Path) -> list[tuple[str, str]]:
+    return sorted((episode.id, content_hash(episode)) for episode in EpisodeStore.open(path))
+
+
+def test_a_run_leaves_metrics_episodes_and_a_policy(finished: Path) -> None:
+    events = [line["event"] for line in RunDirectory.open(finished).metrics()]
+    assert events.count("episode") == 6 and events.count("learnt") == 2
+    assert len(contents(finished / "lifelong.lance")) == 6
+    assert len(list(finished.glob("policy-*.safetensors"))) == 1
+    assert set(RunDirectory.open(finished).timings()) >= {"extract", "episode", "evaluate"}
+
+
+def test_a_killed_run_goes_on_and_ends_as_if_it_had_never_been_killed(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "killed"
+    command = [
+        sys.executable, "-m", "daag.cli", "lifelong", "--tasks", *TASKS, "--out", str(out), "--episodes", "3",
+        "--curve-scenes", "1", "--evaluation-scenes", "2", "--updates-per-fit", "4",
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    metrics = out / "metrics.jsonl"
+    while process.poll() is None and not (metrics.exists() and '"episodes": 2' in metrics.read_text()):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(metrics.read_bytes()) < len((finished / "metrics.jsonl").read_bytes()), "killed too late"
+    lifelong.resume(out).run()
+    assert metrics.read_text() == (finished / "metrics.jsonl").read_text()
+    for name in ("lifelong.lance", "task_buffer.lance"):
+        assert contents(out / name) == contents(finished / name)
+    (policy,), (expected,) = out.glob("policy-*.safetensors"), finished.glob("policy-*.safetensors")
+    assert policy.read_bytes() == expected.read_bytes()
+
+
+def test_a_finished_run_that_is_resumed_changes_nothing(finished: Path) -> None:
+    before = (finished / "metrics.jsonl").read_text()
+    rates = lifelong.resume(finished).run()
+    assert len(rates) == 2 and (finished / "metrics.jsonl").read_text() == before
+
+
+def test_an_existing_directory_is_never_overwritten(finished: Path) -> None:
+    with pytest.raises(RunError, match="--resume"):
+        lifelong.start(small(finished))
+
+
+def test_what_cannot_be_done_is_said_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(LanguageError):
+        lifelong.start(LifelongConfig(("fold the laundry",), out=tmp_path / "a"))
+    with pytest.raises(ConfigError, match="--tasks"):
+        lifelong.start(LifelongConfig(out=tmp_path / "b"))
+    with pytest.raises(ModelError):
+        lifelong.start(LifelongConfig(TASKS, out=tmp_path / "c", detector=str(tmp_path)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_directory_that_is_no_run_or_a_damaged_one_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="config.json"):
+        lifelong.resume(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"colour": "red"}))
+    with pytest.raises(RunError, match="another version"):
+        lifelong.resume(tmp_path)
+    (tmp_path / "state.json").write_text('{"task_index": 0')
+    with pytest.raises(RunError, match="damaged"):
+        RunDirectory.open(tmp_path).load_state()
