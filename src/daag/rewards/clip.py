@@ -150,17 +150,19 @@ class ClipDetector:
             name_or_directory: a directory, or the id of a repository on the hub.
 
         Raises:
-            ModelError: files are missing or broken, or the checkpoint is not a CLIP dual encoder.
+            ModelError: files are missing or broken, or the checkpoint is not a dual encoder.
             RewardDetectorError: calibration.json is broken.
         """
         name = str(name_or_directory)
         try:
             config = AutoConfig.from_pretrained(name)
-            if config.model_type != "clip":
+            if config.model_type not in _CLASSES:
                 raise ModelError(
-                    f"expected a CLIP dual encoder in {name}, got a model of type {config.model_type!r}"
+                    f"expected a dual encoder ({', '.join(_CLASSES)}) in {name}, got a model of type "
+                    f"{config.model_type!r}"
                 )
-            model, report = CLIPModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
+            kind = _CLASSES[config.model_type]
+            model, report = kind.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
             missing = sorted(report["missing_keys"])
             if missing:  # transformers would go on with random numbers in their place
                 raise ModelError(f"{name} lacks weights: {', '.join(missing[:3])} and {len(missing)} in all")
