@@ -28,7 +28,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        if tag not in {"meta", "img", "rect", "line", "polyline", "polygon"} or tag == "circle":
+        if tag not in {"meta", "img"}:
             self.unclosed.append(tag)
 
     def handle_startendtag(self, tag, attrs):
