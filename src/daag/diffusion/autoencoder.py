@@ -13,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from daag.errors import ConfigError
+
 
 class PixelUnshuffleAutoencoder(ModelMixin, ConfigMixin):
     """`encode` and `decode` as diffusers' autoencoders have them; `decode(encode(x)) == x`. No weights.
@@ -20,12 +22,26 @@ class PixelUnshuffleAutoencoder(ModelMixin, ConfigMixin):
     Args:
         downscale_factor: by how much width and height shrink; latents have 3 * factor**2 channels.
         scaling_factor: what a pipeline multiplies latents by; pixels in [-1, 1] need no scaling.
+        latent_channels: as diffusers' autoencoders say it; follows from the factor.
+
+    Raises:
+        ConfigError: `latent_channels` does not follow from the factor.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
-    def __init__(self, downscale_factor: int = 2, scaling_factor: float = 1.0) -> None:  # noqa: ARG002 (the decorator keeps it)
+    def __init__(
+        self,
+        downscale_factor: int = 2,
+        scaling_factor: float = 1.0,  # noqa: ARG002 - the decorator keeps it
+        latent_channels: int | None = None,
+    ) -> None:
         super().__init__()
-        self.register_to_config(latent_channels=3 * downscale_factor**2)
+        follows = 3 * downscale_factor**2
+        if latent_channels not in (None, follows):
+            raise ConfigError(
+                f"downscale_factor {downscale_factor} makes {follows} latent channels, got {latent_channels}"
+            )
+        self.register_to_config(latent_channels=follows)
 
     def encode(
         self, x: Float[Tensor, "B 3 H W"], return_dict: bool = True

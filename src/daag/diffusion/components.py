@@ -161,7 +161,7 @@ def load_components(directory: Path | str) -> EditorComponents:
             f"expected {root / 'scheduler' / 'scheduler_config.json'} to name a scheduler of diffusers, "
             f"got {scheduler_name}"
         )
-    kind = {"torch_dtype": torch.float32, "local_files_only": True}
+    kind = {"torch_dtype": torch.float32, "local_files_only": True, "low_cpu_mem_usage": False}
     try:
         return EditorComponents(
             unet=UNet2DConditionModel.from_pretrained(root / "unet", **kind).eval(),

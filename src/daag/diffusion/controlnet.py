@@ -35,7 +35,7 @@ EMBEDDED = {"tiny": Path(__file__).parent.parent / "pretrained" / "editor-tiny"}
 class EditorConfig:
     """How the editor paints.  Source of all values: our choice."""
 
-    num_inference_steps: int = 2
+    num_inference_steps: int = 1
     """Sampling steps."""
     use_geometry: bool = True
     """Whether depth, normals, matte and shading steer the repaint."""

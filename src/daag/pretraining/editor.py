@@ -117,7 +117,7 @@ class EditorTraining:
         self.step += 1
         self._average()
         self.seconds += (time.process_time() - started) / config.threads
-        return float(loss)
+        return float(loss.detach())
 
     def save(self, path: Path) -> None:
         """Write everything that training needs to go on; a kill never leaves half a file."""

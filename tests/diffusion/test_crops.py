@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from daag.diffusion.crops import CropWindow, cut_crop, resize_rgb, window_around
+from daag.errors import EditError
+
+
+def mask_with_box(shape: tuple[int, int], top: int, left: int, bottom: int, right: int) -> np.ndarray:
+    mask = np.zeros(shape, dtype=bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+def test_a_window_has_native_size_and_lies_inside_the_frame():
+    window = window_around(mask_with_box((64, 48), 0, 40, 10, 48), crop_size=32)
+    assert window == CropWindow(top=0, left=16, side=32)
+
+
+def test_a_window_grows_where_the_mask_does_not_fit():
+    window = window_around(mask_with_box((64, 64), 5, 5, 45, 20), crop_size=32, margin=2)
+    assert window.side == 44
+
+
+def test_an_empty_mask_cannot_be_cropped():
+    with pytest.raises(EditError, match="empty mask"):
+        window_around(np.zeros((8, 8), dtype=bool), 4)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (33, 71), (9, 13), (20, 5)])
+def test_what_is_cut_and_pasted_back_leaves_a_frame_of_any_size_as_it_was(shape):
+    rng = np.random.default_rng(0)
+    frame = rng.integers(0, 256, size=(*shape, 3), dtype=np.uint8)
+    window = window_around(mask_with_box(shape, 2, 1, 6, 4), crop_size=16)
+    content = window.cut(frame)
+    assert content.shape == (16, 16, 3)
+    assert np.array_equal(window.paste(frame, content), frame)
+
+
+def test_a_crop_larger_than_the_models_size_is_resized_and_goes_back_to_its_place():
+    frame = np.full((64, 64, 3), 100, dtype=np.uint8)
+    mask = mask_with_box((64, 64), 10, 10, 50, 50)
+    depth, normals = np.ones((64, 64), dtype=np.float16), np.zeros((64, 64, 3), dtype=np.int8)
+    crop = cut_crop(frame, mask, mask, depth, normals, 16, "outside")
+    assert crop.rgb.shape == (16, 16, 3) and crop.geometry.shape == (6, 16, 16)
+    pasted = crop.paste(frame, np.full((16, 16, 3), 7, dtype=np.uint8))
+    assert (pasted[mask] == 7).all()
+    assert (pasted[:5] == 100).all()
+
+
+def test_hidden_geometry_is_zero_inside_the_mask_or_everywhere():
+    rng = np.random.default_rng(0)
+    frame = rng.integers(0, 256, size=(16, 16, 3), dtype=np.uint8)
+    mask = mask_with_box((16, 16), 4, 4, 10, 10)
+    depth = rng.uniform(0.9, 1.1, size=(16, 16)).astype(np.float16)
+    normals = rng.integers(-127, 128, size=(16, 16, 3)).astype(np.int8)
+    full, outside, none = (
+        cut_crop(frame, mask, mask, depth, normals, 16, shown) for shown in ("full", "outside", "none")
+    )
+    assert np.abs(full.geometry[:4, mask]).min() >= 0 and full.geometry[:4, mask].any()
+    assert not outside.geometry[:, mask].any() and outside.geometry[:, ~mask].any()
+    assert not none.geometry.any()
+    assert full.intrinsics is not None and outside.intrinsics is None and none.intrinsics is None
+
+
+def test_the_depth_condition_is_relative_to_the_object():
+    frame = np.zeros((16, 16, 3), dtype=np.uint8)
+    mask = mask_with_box((16, 16), 4, 4, 10, 10)
+    normals = np.zeros((16, 16, 3), dtype=np.int8)
+    near, far = (
+        cut_crop(frame, mask, mask, np.where(mask, d, 1.05 * d).astype(np.float16), normals, 16).geometry[0]
+        for d in (0.5, 2.0)
+    )
+    assert np.abs(near[mask]).max() < 0.01
+    assert near[0, 0] == pytest.approx(0.5, abs=0.02)
+    assert np.allclose(near, far, atol=0.02)
+
+
+def test_resizing_keeps_a_flat_colour():
+    image = np.full((7, 7, 3), (10, 200, 90), dtype=np.uint8)
+    assert (resize_rgb(image, 5) == image[0, 0]).all()
