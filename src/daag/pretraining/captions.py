@@ -8,11 +8,12 @@ Held-out combinations are left out of the list. Source: our choice.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool
 
-from daag.tasks import COLOURS, KINDS, Fact, Look, all_looks, is_held_out, possible_facts, word_swaps
+from daag.tasks import COLOURS, KINDS, Fact, Look, all_looks, is_held_out, possible_facts
 
 LOOKS: tuple[Look, ...] = all_looks()
 """The looks in the order of their indices; index = kind * 8 + colour."""
@@ -32,8 +33,6 @@ class Captions:
     """A fact's position in `texts`."""
     objects: Bool[np.ndarray, "C 32"]
     """The looks that each caption speaks of: one, all of a kind or colour, or the two of a fact."""
-    swaps: tuple[Int64[np.ndarray, "_"], ...]
-    """For each of `facts`, the positions of its word swaps that are captions too."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -50,15 +49,9 @@ def all_captions() -> Captions:
     """Object captions and every feasible relation between two looks that is not held out."""
     facts = tuple(fact for fact in possible_facts(LOOKS) if not is_held_out(fact))
     index = {fact: NUM_OBJECT_CAPTIONS + i for i, fact in enumerate(facts)}
-    swaps = tuple(
-        np.array(
-            [index[swap] for text in word_swaps(fact.description) if (swap := Fact.parse(text)) in index]
-        )
-        for fact in facts
-    )
     texts = (*object_captions(), *(fact.description for fact in facts))
     looks = np.array([[look in _speaks_of(text) for look in LOOKS] for text in texts])
-    return Captions(texts, facts, index, looks, swaps)
+    return Captions(texts, facts, index, looks)
 
 
 def _speaks_of(text: str) -> tuple[Look, ...]:
@@ -71,6 +64,26 @@ def _speaks_of(text: str) -> tuple[Look, ...]:
         for look in LOOKS
         if words & {look.colour, look.kind} and not words - {"a", look.colour, look.kind}
     )
+
+
+@cache
+def _captions_of_pairs() -> dict[tuple[int, int], tuple[int, ...]]:
+    """Positions of the captions that relate two looks in any order and relation, by look indices."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for fact, position in all_captions().index.items():
+        first, second = sorted((LOOKS.index(fact.subject), LOOKS.index(fact.target)))
+        found.setdefault((first, second), []).append(position)
+    return {pair: tuple(positions) for pair, positions in found.items()}
+
+
+def captions_about(looks: Sequence[int]) -> list[int]:
+    """Positions of all captions that relate two objects of a scene: what one may ask of it.
+
+    Args:
+        looks: the scene's objects, as indices of `LOOKS`.
+    """
+    pairs = combinations(sorted(looks), 2)
+    return [position for pair in pairs for position in _captions_of_pairs().get(pair, ())]
 
 
 def relation_labels(facts: Sequence[Sequence[Fact]]) -> Bool[np.ndarray, "N C"]:

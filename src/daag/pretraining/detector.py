@@ -34,7 +34,7 @@ from transformers import (
 )
 
 from daag.errors import ConfigError, ModelError
-from daag.pretraining.captions import NUM_OBJECT_CAPTIONS, all_captions
+from daag.pretraining.captions import NUM_OBJECT_CAPTIONS, all_captions, captions_about
 from daag.pretraining.detector_card import write_card
 from daag.pretraining.detector_metrics import calibrated, measure
 from daag.pretraining.labelled_scenes import ATTRIBUTE_SIZES, PATCH_COVERED, Batch, LabelledScenes, draw_batch
@@ -68,7 +68,7 @@ class PretrainConfig:
     threads: int = 1
     seed: int = 0
     batch_size: int = 48
-    relation_captions: int = 160
+    relation_captions: int = 224
     """Captions of relations compared with each batch."""
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
@@ -239,22 +239,33 @@ def _some_covered(batch: Batch, generator: torch.Generator) -> Bool[Tensor, "B P
     return covered & (torch.rand(covered.shape, generator=generator) < keep)
 
 
-def choose_captions(batch: Batch, count: int, stage: Stage, rng: np.random.Generator) -> Int64[Tensor, "C"]:
-    """All object captions; for `ready` also the batch's true relations, a word swap of each, and others.
+def choose_scenes(
+    num_scenes: int, count: int, frames_per_clip: int, generator: torch.Generator
+) -> Int64[Tensor, "B"]:
+    """Whole clips. The frames of a clip show the same objects in other places, so that what is true of one is a hard
+    negative of the others, in their text and in their picture."""
+    clips = torch.randint(num_scenes // frames_per_clip, (count // frames_per_clip,), generator=generator)
+    return (clips[:, None] * frames_per_clip + torch.arange(frames_per_clip)).flatten()
 
-    The others are about pairs of objects that are both in a picture, which is what exploration asks about.
+
+def choose_captions(batch: Batch, count: int, stage: Stage, rng: np.random.Generator) -> Int64[Tensor, "C"]:
+    """All object captions; for `ready` also the batch's true relations and others between objects of one scene.
+
+    These are what an exploring agent asks about. Every scene's questions are also asked of all other scenes, where
+    they differ from the truth by a word or two.
     """
     objects = np.arange(NUM_OBJECT_CAPTIONS)
     if stage == "base":
         return torch.from_numpy(objects)
-    captions = all_captions()
     true = np.flatnonzero(batch.positive.any(0).numpy())
     true = true[true >= NUM_OBJECT_CAPTIONS]
-    swaps = [rng.choice(captions.swaps[index - NUM_OBJECT_CAPTIONS]) for index in true]
-    chosen = np.unique(np.concatenate([true, np.array(swaps, dtype=np.int64)]))
-    rest = np.setdiff1d(np.arange(NUM_OBJECT_CAPTIONS, len(captions)), chosen)
-    extra = rng.choice(rest, size=max(0, min(count - len(chosen), len(rest))), replace=False)
-    return torch.from_numpy(np.concatenate([objects, chosen, extra]).astype(np.int64))
+    scenes = {tuple(sorted(look for look in looks if look >= 0)) for looks in batch.looks.tolist()}
+    asked = np.array(
+        sorted({position for looks in scenes for position in captions_about(looks)}), dtype=np.int64
+    )
+    others = np.setdiff1d(asked, true)
+    extra = rng.choice(others, size=max(0, min(count - len(true), len(others))), replace=False)
+    return torch.from_numpy(np.concatenate([objects, true, extra]).astype(np.int64))
 
 
 @dataclass
@@ -337,7 +348,7 @@ class Trainer:
     def step(self, scenes: LabelledScenes) -> None:
         """One update."""
         config, started = self.config, time.process_time()
-        index = torch.randint(len(scenes), (config.batch_size,), generator=self.generator)
+        index = choose_scenes(len(scenes), config.batch_size, scenes.frames_per_clip, self.generator)
         # Crops come in gradually: they show kinds so large that whole frames would be learned much later.
         crop_share = config.crop_share * (self.share_done if config.stage == "base" else 1.0)
         batch = draw_batch(scenes, index, self.generator, crop_share)
@@ -401,7 +412,7 @@ def train(config: PretrainConfig, console: Console) -> None:
         TextColumn("{task.fields[note]}"),
     )
     with log, Progress(*columns, console=console) as bar:
-        task = bar.add_task(config.stage, total=1.0, note="", completed=trainer.share_done)
+        task = bar.add_task(config.stage, total=1.0, note="")
         while trainer.share_done < 1.0:
             trainer.step(scenes)
             losses = " ".join(f"{name} {value:.3f}" for name, value in trainer.progress.losses.items())

@@ -13,11 +13,18 @@ from daag.pretraining.labelled_scenes import LabelledScenes, plain_batch
 from daag.rewards.calibration import Calibration, calibrate, precision_at
 from daag.rewards.clip import ClipDetector
 from daag.rewards.labelling import shown
-from daag.tasks import Fact, is_held_out, possible_facts, word_swaps
+from daag.tasks import KINDS, Fact, is_held_out, possible_facts, word_swaps
 
 PREVALENCE = 0.05
 """Share of true ones among the relations that one may ask of an exploring agent's frame: of 4 objects 12 can be on
 another, and about every second frame shows one such stack. Our choice."""
+
+OBJECT_COLUMNS = {
+    "object": slice(0, len(LOOKS)),
+    "kind": slice(len(LOOKS), len(LOOKS) + len(KINDS)),
+    "colour": slice(len(LOOKS) + len(KINDS), NUM_OBJECT_CAPTIONS),
+}
+"""Which columns of the object captions ask for what."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +88,17 @@ def measure(detector: ClipDetector, scenes: LabelledScenes) -> dict[str, float]:
     """Measure a calibrated detector.
 
     Returns:
-        For objects: `object_auc`. For each relation, trained and held-out facts apart: `auc` over single questions;
+        `object_auc` ("a red cube"), `kind_auc`, `colour_auc`. For each relation, trained and held-out facts apart: `auc` over single questions;
         `label_precision` and `label_recall` as labelling decides, all questions of a scene asked at once, precision
         at `PREVALENCE`; and `text_swap`, the share of word swaps of true facts that score below the fact.
     """
     batch = plain_batch(scenes, torch.arange(len(scenes)))
     scores = detector.embed_frames(scenes.rgb.numpy()) @ detector.embed_texts(object_captions()).T
     positive, known = (labels[:, :NUM_OBJECT_CAPTIONS].numpy() for labels in (batch.positive, batch.known))
-    metrics = {"object_auc": area_under_curve(scores[known & positive], scores[known & ~positive])}
+    metrics = {}
+    for name, columns in OBJECT_COLUMNS.items():
+        cosines, true, counts = scores[:, columns], positive[:, columns], known[:, columns]
+        metrics[f"{name}_auc"] = area_under_curve(cosines[counts & true], cosines[counts & ~true])
     asked = questions(detector, scenes)
     for relation in ("on", "next to"):
         for name, held_out in (("trained", False), ("held_out", True)):
@@ -97,9 +107,8 @@ def measure(detector: ClipDetector, scenes: LabelledScenes) -> dict[str, float]:
                 {f"{relation.replace(' ', '_')}_{name}_{key}": value for key, value in values.items()}
             )
     for name, held_out in (("trained", False), ("held_out", True)):
-        metrics[f"text_swap_{name}"] = float(
-            np.mean(list(_swaps_in_order(detector, scenes, held_out)) or [np.nan])
-        )
+        in_order = list(_swaps_in_order(detector, scenes, held_out))
+        metrics[f"text_swap_{name}"] = float(np.mean(in_order)) if in_order else float("nan")
     return {name: round(value, 4) for name, value in metrics.items()}
 
 

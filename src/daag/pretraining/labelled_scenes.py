@@ -7,7 +7,7 @@ minutes. Source: our choice.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -48,13 +48,15 @@ class LabelledScenes:
     """Which captions of relations are true; see `relation_labels`."""
     facts: tuple[tuple[Fact, ...], ...]
     """All true facts, held-out ones included: for measuring only."""
+    frames_per_clip: int = 1
+    """So many scenes that follow each other show the same objects."""
 
     def __len__(self) -> int:
         return len(self.rgb)
 
     @classmethod
     def from_pool(cls, pool: ScenePool, frames: np.ndarray) -> "LabelledScenes":
-        """Take some frames of a pool of 64 x 64 pictures.
+        """Take some whole clips of a pool of 64 x 64 pictures.
 
         Raises:
             ModelError: the pool shows held-out combinations, or its pictures have another size.
@@ -67,7 +69,8 @@ class LabelledScenes:
                 "expected a pool without held-out combinations; render it anew with daag.pretraining.scenes"
             )
         names = [pool.object_names[int(frame)] for frame in frames]
-        return cls._make(rgb, pool.segmentation(frames), names, facts)
+        scenes = cls._make(rgb, pool.segmentation(frames), names, facts)
+        return replace(scenes, frames_per_clip=pool.frames_per_clip)
 
     @classmethod
     def from_scenes(cls, scenes: Sequence[RenderedScene]) -> "LabelledScenes":

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ import daag
 from daag.errors import ModelError, RewardDetectorError, UnknownNameError
 from daag.rewards.calibration import Calibration
 
-DualEncoder = CLIPModel | VisionTextDualEncoderModel
+DualEncoder: TypeAlias = CLIPModel | VisionTextDualEncoderModel
 
 _CLASSES = {"clip": CLIPModel, "vision-text-dual-encoder": VisionTextDualEncoderModel}
 """transformers' name of a kind of model, and its class. The embedded detectors are of the second."""
