@@ -32,7 +32,7 @@ demo: $(DEMO_STAMP)  ## Install into .venv, learn three stacking tasks in a row,
 	  echo "$$run was interrupted: going on where it stopped"; \
 	  $(BIN)/daag lifelong --resume "$$run"; \
 	else \
-	  $(BIN)/daag lifelong --env rgb-stacking --tasks $(TASKS) --seed 0 --out "$$run"; \
+	  $(BIN)/daag lifelong --env rgb-stacking --tasks $(TASKS) --reward both --seed 0 --out "$$run"; \
 	fi && printf '\nReport: %s\n' "$$(cd "$$run" && pwd)/report.html"
 
 test: $(TEST_STAMP)  ## Install with test tools; check format, lint and types; run tests and the snippets of the docs

@@ -17,7 +17,6 @@ from daag.errors import ConfigError
 from daag.rewards.detector import RewardDetector
 from daag.tasks import EditPlan
 
-
 MIN_CHROMA = 15.0
 """CIELAB chroma below which a colour counts as grey."""
 

@@ -146,7 +146,10 @@ class Hindsight:
         proposal = self.planner.propose_edit(achievement.description, goal, episode.objects)
         if proposal.plan is None:
             return Augmentation(declined={proposal.reason: 1})
-        attempt = self.attempt(episode, achievement, goal, proposal.plan, seed)
+        try:
+            attempt = self.attempt(episode, achievement, goal, proposal.plan, seed)
+        except EditError as error:  # such as an object that hides behind others all along: counted, not fatal
+            return Augmentation(declined={f"the edit failed: {str(error).split(' in none of ')[0]}": 1})
         if not attempt.verdict.accepted:
             return Augmentation(num_proposed=1, rejections=[attempt])
         return Augmentation(num_proposed=1, episodes=[self._accepted(attempt)])

@@ -91,7 +91,7 @@ def buffer_chart(tasks: Sequence[TaskSummary]) -> Markup:
             if position % every == 0:
                 parts.append(_text(x + pitch / 2, base + 24, str(fit.episodes), "middle"))
         width = len(group) * pitch
-        name = f"task {number}" if width > 70 else str(number)
+        name = f"task {number}" if width >= 56 else str(number)
         parts.append(_text(left + width / 2, HEIGHT - 8, name, "middle", "strong"))
         left += width + gap
     last = fits[-1].task_buffer
