@@ -15,42 +15,27 @@ import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 import tyro
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Int64
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import (
-    CLIPTextConfig,
     PreTrainedTokenizerFast,
-    RegNetConfig,
-    VisionTextDualEncoderConfig,
-    VisionTextDualEncoderModel,
 )
 
 from daag.errors import ConfigError, ModelError
 from daag.pretraining.captions import NUM_OBJECT_CAPTIONS, all_captions, captions_about
 from daag.pretraining.detector_card import write_card
 from daag.pretraining.detector_metrics import calibrated, measure
-from daag.pretraining.labelled_scenes import ATTRIBUTE_SIZES, PATCH_COVERED, Batch, LabelledScenes, draw_batch
+from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, Pretraining, Stage, build_model
+from daag.pretraining.labelled_scenes import Batch, LabelledScenes, draw_batch
 from daag.pretraining.scenes import ScenePool, random_scene
-from daag.rewards.clip import ClipDetector, Preprocessing, flatten_pooling
-from daag.rewards.vocabulary import BOS, EOS, PAD, word_tokenizer
-
-Stage = Literal["base", "ready"]
-
-PREPROCESSING = Preprocessing()
-
-MAX_TOKENS = 16
-
-KIND_WEIGHT = 4.0
-
-MAX_PATCHES = 12
+from daag.rewards.clip import ClipDetector
+from daag.rewards.vocabulary import word_tokenizer
 
 
 @dataclass(frozen=True)
@@ -90,153 +75,6 @@ class PretrainConfig:
                 "expected minutes > 0, batch_size >= 2 and crop_share in [0, 1), got "
                 f"{self.minutes}, {self.batch_size} and {self.crop_share}"
             )
-
-
-def build_model(config: PretrainConfig, vocabulary_size: int) -> VisionTextDualEncoderModel:
-    """A small dual encoder: a RegNet of 8 x 8 locations for 64 x 64 pictures, and CLIP's text tower.
-
-    CLIP's vision transformer was tried first: after 140,000 pictures it told colours apart and took kinds for chance
-    (30 % of 4), because a transformer has to learn from data that a shape is the same shape one pixel further on.
-    """
-    text = CLIPTextConfig(
-        hidden_size=128,
-        intermediate_size=512,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        vocab_size=vocabulary_size,
-        max_position_embeddings=MAX_TOKENS,
-        hidden_act="gelu",
-        pad_token_id=PAD,
-        bos_token_id=BOS,
-        eos_token_id=EOS,
-    )
-    vision = RegNetConfig(
-        embedding_size=config.widths[0],
-        hidden_sizes=list(config.widths[1:]),
-        depths=list(config.depths),
-        groups_width=max(config.widths),  # one group: grouped convolutions are slow on a CPU
-        layer_type="x",
-        downsample_in_first_stage=False,
-        hidden_size=config.widths[-1],  # where the dual encoder looks for the width of what is pooled
-    )
-    both = VisionTextDualEncoderConfig.from_vision_text_configs(
-        vision, text, projection_dim=config.projection
-    )
-    # The fused attention's backward pass is several times slower than the plain one on a CPU.
-    both._attn_implementation = "eager"
-    both.text_config._attn_implementation = "eager"
-    model = flatten_pooling(VisionTextDualEncoderModel(both))
-    model.vision_model.to(memory_format=torch.channels_last)
-    return model
-
-
-class Pretraining(nn.Module):
-    """The model and what only its training needs: the dense heads, and the scale and bias of the logits."""
-
-    def __init__(self, model: VisionTextDualEncoderModel, stage: Stage) -> None:
-        super().__init__()
-        self.model = model
-        self.stage = stage
-        width = model.config.vision_config.hidden_sizes[-1]
-        self.dense = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, sum(ATTRIBUTE_SIZES)))
-        # Of objects, relations, and both in single patches.
-        self.scales = nn.Parameter(torch.tensor([3.0, 3.0, 3.0, 3.0]))
-        self.biases = nn.Parameter(torch.tensor([-5.0, -8.0, -5.0, -8.0]))
-
-    def forward(
-        self,
-        batch: Batch,
-        tokens: Int64[Tensor, "C T"],
-        columns: Int64[Tensor, "C"],
-        config: PretrainConfig,
-        generator: torch.Generator,
-    ) -> dict[str, Tensor]:
-        """The losses of a batch against the captions `columns`, whose token ids are `tokens`."""
-        shows = batch.patch_labels(columns)
-        covered = _some_covered(batch, generator)
-        with torch.autocast("cpu", torch.bfloat16):
-            seen = self.model.vision_model(
-                normalise(batch.pixels).contiguous(memory_format=torch.channels_last)
-            )
-            # The picture's vector is the mean of what its 8 x 8 locations say; each of them is taught too.
-            pictures = self.model.visual_projection(seen.pooler_output)
-            locations = seen.last_hidden_state.flatten(2).transpose(1, 2)
-            located = self.model.visual_projection(locations[covered])
-            dense = self.dense(locations).float()
-            texts = self.model.get_text_features(tokens).pooler_output
-        pictures, texts, located = (
-            functional.normalize(x.float(), dim=-1) for x in (pictures, texts, located)
-        )
-        positive, known = batch.positive[:, columns], batch.known[:, columns]
-        shown, whole = shows[covered], known[covered.nonzero()[:, 0]]
-        families = (slice(NUM_OBJECT_CAPTIONS), slice(NUM_OBJECT_CAPTIONS, None))
-        losses = {}
-        for which, part in enumerate(families[: 2 if self.stage == "ready" else 1]):
-            name = ("objects", "relations")[which]
-            losses[name] = self._contrast(pictures @ texts[part].T, positive[:, part], known[:, part], which)
-            losses[f"{name}-patch"] = config.patch_weight * self._contrast(
-                located @ texts[part].T, shown[:, part], whole[:, part], which + 2
-            )
-        groups = len(ATTRIBUTE_SIZES) if self.stage == "ready" else 2
-        losses["dense"] = config.dense_weight * _dense_loss(dense, batch, groups)
-        return losses
-
-    def _contrast(
-        self,
-        cosines: Float[Tensor, "B C"],
-        positive: Bool[Tensor, "B C"],
-        known: Bool[Tensor, "B C"],
-        which: int,
-    ) -> Tensor:
-        """Each true pair against the false pairs of its row and of its column, and each pair against a fixed level.
-
-        The first two (InfoNCE with several positives, labels known exactly) find the hard negatives by
-        themselves; the third (SigLIP) makes scores of different pictures comparable, so that a threshold can work.
-        """
-        logits = self.scales[which].exp() * cosines
-        negative = known & ~positive
-        against = logits.masked_fill(~negative, -1e4)
-        rows, columns = against.logsumexp(1, keepdim=True), against.logsumexp(0, keepdim=True)
-        level = logits + self.biases[which]
-        pull = (
-            functional.softplus(rows - logits)
-            + functional.softplus(columns - logits)
-            + functional.softplus(-level)
-        )
-        count = positive.sum().clamp(min=1)
-        push = (functional.softplus(level) * negative).sum() / count
-        return (pull * positive).sum() / count + push
-
-
-def normalise(pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
-    """From RGB in [0, 1] to what the vision tower takes."""
-    return (pixels - torch.tensor(PREPROCESSING.mean).view(3, 1, 1)) / torch.tensor(PREPROCESSING.std).view(
-        3, 1, 1
-    )
-
-
-def _dense_loss(predicted: Float[Tensor, "B P A"], batch: Batch, groups: int) -> Tensor:
-    """Cross-entropy of each patch's mixture of attributes, where objects are; bare table counts a tenth.
-
-    Every picture counts the same: else crops, in which objects cover many patches, would push whole frames aside.
-    Kinds count more than colours, which are learned within the first minute and then drown them.
-    """
-    target = batch.coverage @ batch.attributes
-    weight = 0.1 + batch.coverage[..., 1:].sum(-1)
-    weight = weight / weight.sum(1, keepdim=True) / len(weight)
-    pairs = zip(predicted.split(ATTRIBUTE_SIZES, -1), target.split(ATTRIBUTE_SIZES, -1), strict=True)
-    total = torch.zeros(())
-    for which, (logits, mixture) in enumerate(list(pairs)[:groups]):
-        cross_entropy = -(mixture * functional.log_softmax(logits, -1)).sum(-1)
-        total = total + (KIND_WEIGHT if which % 2 else 1.0) * (cross_entropy * weight).sum()
-    return total
-
-
-def _some_covered(batch: Batch, generator: torch.Generator) -> Bool[Tensor, "B P"]:
-    """Patches that show an object, about `MAX_PATCHES` of each picture."""
-    covered = batch.coverage[..., 1:].sum(-1) > PATCH_COVERED
-    keep = MAX_PATCHES / covered.sum(1, keepdim=True).clamp(min=MAX_PATCHES)
-    return covered & (torch.rand(covered.shape, generator=generator) < keep)
 
 
 def choose_scenes(
@@ -286,7 +124,12 @@ class Trainer:
         self.tokenizer = tokenizer
         texts = list(all_captions().texts)
         self.tokens = tokenizer(texts, padding=True, return_tensors="pt")["input_ids"]
-        self.run = Pretraining(build_model(config, len(tokenizer)), config.stage)
+        self.run = Pretraining(
+            build_model(config.widths, config.depths, config.projection, len(tokenizer)),
+            config.stage,
+            config.dense_weight,
+            config.patch_weight,
+        )
         decayed = [p for p in self.run.parameters() if p.ndim >= 2]
         plain = [p for p in self.run.parameters() if p.ndim < 2]
         self.optimizer = torch.optim.AdamW(
@@ -356,7 +199,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * self._schedule()
         self.run.train()  # a measurement in between leaves it in evaluation mode
-        losses = self.run(batch, self.tokens[columns], columns, config, self.generator)
+        losses = self.run(batch, self.tokens[columns], columns, self.generator)
         self.optimizer.zero_grad(set_to_none=True)
         sum(losses.values(), torch.zeros(())).backward()
         nn.utils.clip_grad_norm_(self.run.parameters(), 1.0)
