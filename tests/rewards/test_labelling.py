@@ -1,0 +1,141 @@
+"""When an episode achieves what, on embeddings made up for the purpose."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from daag.episodes import Episode
+from daag.errors import RewardDetectorError
+from daag.rewards.labelling import contradictions, label, label_embeddings
+
+ON = "the red cube is on the blue cube"
+OFF = "the blue cube is on the red cube"
+BESIDE = "the red cube is next to the blue cube"
+ELSEWHERE = "the red cube is on the green cylinder"
+OTHER = "the white prism is on the black cube"
+
+
+class Scores:
+    """A detector whose scores are written down: description -> score at each observation."""
+
+    hash = "made up"
+
+    def __init__(
+        self, scores: dict[str, Sequence[float]], thresholds: dict[str, float] | None = None
+    ) -> None:
+        self.names = list(scores)
+        self.table = np.array([scores[name] for name in self.names], dtype=np.float32).T
+        self.thresholds = thresholds or {}
+
+    def embed_frames(self, frames: np.ndarray) -> np.ndarray:
+        # The observation's number is painted into its first pixel.
+        return self.table[frames[:, 0, 0, 0]]
+
+    def embed_texts(self, descriptions: Sequence[str]) -> np.ndarray:
+        return np.eye(len(self.names), dtype=np.float32)[[self.names.index(text) for text in descriptions]]
+
+    def success_threshold(self, description: str) -> float:
+        return self.thresholds.get(description, 0.5)
+
+
+def episode(num_steps: int, motion_frames: int = 2) -> Episode:
+    """Observations carry their number in the first pixel; the motion in between carries numbers of no observation."""
+    stride = motion_frames + 1
+    frames = np.full((num_steps * stride + 1, 8, 8, 3), num_steps + 1, dtype=np.uint8)
+    index = np.arange(num_steps + 1, dtype=np.int32) * stride
+    frames[index] = np.arange(num_steps + 1, dtype=np.uint8)[:, None, None, None]
+    return Episode(
+        id="e",
+        env_id="made-up",
+        instruction="",
+        seed=0,
+        frames=frames,
+        observation_index=index,
+        actions=np.zeros((num_steps, 4), dtype=np.float32),
+        rewards=np.zeros(num_steps, dtype=np.float32),
+        terminated=False,
+        truncated=True,
+    )
+
+
+def spans(scores: dict[str, Sequence[float]], descriptions: Sequence[str] | None = None) -> list[tuple]:
+    detector = Scores(scores)
+    steps = len(next(iter(scores.values()))) - 1
+    found = label(episode(steps), descriptions or list(scores), detector)
+    return [(each.description, each.start, each.end) for each in found]
+
+
+def test_the_first_observation_above_the_threshold_achieves_the_description():
+    found = label(episode(4), [ON], Scores({ON: [0.1, 0.2, 0.7, 0.9, 0.8]}))
+    assert [(each.start, each.end) for each in found] == [(0, 2)]
+    assert found[0].score == pytest.approx(0.7)
+
+
+def test_what_is_true_from_the_start_is_not_achieved():
+    assert spans({ON: [0.9, 0.9, 0.9]}) == []
+
+
+def test_a_score_equal_to_the_threshold_counts():
+    assert spans({ON: [0.0, 0.5]}) == [(ON, 0, 1)]
+
+
+def test_what_is_lost_and_found_again_is_achieved_again():
+    assert spans({ON: [0.0, 0.9, 0.0, 0.9]}) == [(ON, 0, 1), (ON, 1, 3)]
+
+
+def test_the_steps_count_from_the_end_of_the_achievement_before_whatever_it_was():
+    assert spans({ON: [0, 0, 0, 0.9, 0.9], OTHER: [0, 0.9, 0.9, 0.9, 0.9]}) == [(OTHER, 0, 1), (ON, 1, 3)]
+
+
+def test_simultaneous_achievements_share_their_start():
+    found = spans({ON: [0, 0, 0.9, 0], OTHER: [0, 0, 0.9, 0.9], "a red cube": [0, 0, 0, 0.9]})
+    assert found == [(ON, 0, 2), (OTHER, 0, 2), ("a red cube", 2, 3)]
+
+
+def test_the_frames_of_the_motion_are_not_judged():
+    # A frame of the motion would ask for a row that the table of scores does not have.
+    assert spans({ON: [0.0, 0.9, 0.9]}) == [(ON, 0, 1)]
+
+
+def test_of_two_readings_that_contradict_each_other_the_better_is_kept():
+    for rival in (OFF, BESIDE, ELSEWHERE):
+        assert spans({ON: [0, 0.8], rival: [0, 0.7]}) == [(ON, 0, 1)]
+        assert spans({ON: [0, 0.6], rival: [0, 0.7]}) == [(rival, 0, 1)]
+
+
+def test_margins_over_the_thresholds_are_compared_not_scores():
+    detector = Scores({ON: [0, 0.6], BESIDE: [0, 0.7]}, {ON: 0.3, BESIDE: 0.65})
+    assert [each.description for each in label(episode(1), [ON, BESIDE], detector)] == [ON]
+
+
+def test_readings_that_can_both_be_true_are_both_kept():
+    assert spans({ON: [0, 0.8], OTHER: [0, 0.7]}) == [(ON, 0, 1), (OTHER, 0, 1)]
+
+
+def test_contradictions_are_symmetric_and_nothing_contradicts_itself():
+    pairs = contradictions([ON, OFF, BESIDE, ELSEWHERE, OTHER, "a red cube", "the drawer is open"])
+    assert (pairs == pairs.T).all() and not pairs.diagonal().any()
+    assert pairs[0].tolist() == [False, True, True, True, False, False, False]
+
+
+def test_two_objects_may_be_beside_one():
+    beside_both = ["the red cube is next to the blue cube", "the red cube is next to the green cube"]
+    assert not contradictions(beside_both).any()
+
+
+def test_no_descriptions_give_no_achievements():
+    assert label(episode(2), [], Scores({ON: [0, 0, 0]})) == ()
+
+
+def test_scores_that_are_not_finite_are_an_error():
+    with pytest.raises(RewardDetectorError, match="episode 'e'"):
+        label(episode(1), [ON], Scores({ON: [0, np.nan]}))
+
+
+def test_labels_from_cached_embeddings_are_those_from_frames():
+    scores = {ON: [0.0, 0.2, 0.9], OTHER: [0.0, 0.8, 0.1]}
+    detector = Scores(scores)
+    one = label(episode(2), list(scores), detector)
+    other = label_embeddings(detector.table, list(scores), detector)
+    assert one == other and len(one) == 2
