@@ -1,0 +1,65 @@
+"""The embedded detectors, and what loading and feeding one refuses."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from daag.errors import ModelError, RewardDetectorError, UnknownNameError
+from daag.rewards.clip import PRETRAINED, ClipDetector, pretrained
+
+FRAMES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module", params=PRETRAINED)
+def detector(request: pytest.FixtureRequest) -> ClipDetector:
+    return pretrained(request.param)
+
+
+def test_embeddings_are_unit_vectors_of_one_length(detector: ClipDetector) -> None:
+    frames, texts = detector.embed_frames(FRAMES), detector.embed_texts(["a red cube", "a blue sphere"])
+    assert frames.shape[1] == texts.shape[1]
+    assert np.allclose(np.linalg.norm(frames, axis=1), 1.0, atol=1e-5)
+    assert np.allclose(np.linalg.norm(texts, axis=1), 1.0, atol=1e-5)
+
+
+def test_embeddings_are_the_librarys_own(detector: ClipDetector) -> None:
+    with torch.no_grad():
+        features = detector.model.get_image_features(
+            pixel_values=detector.preprocessing(FRAMES)
+        ).pooler_output
+    expected = torch.nn.functional.normalize(features, dim=-1).numpy()
+    assert np.allclose(detector.embed_frames(FRAMES), expected, atol=1e-4)
+
+
+def test_a_sentence_is_told_from_the_one_with_its_objects_exchanged() -> None:
+    first, second = pretrained("ready").embed_texts(
+        ["the red cube is on the blue cube", "the blue cube is on the red cube"]
+    )
+    assert first @ second < 0.95
+
+
+def test_a_saved_detector_is_the_same_when_it_is_loaded_again(detector: ClipDetector, tmp_path: Path) -> None:
+    detector.save_pretrained(tmp_path, half=True)
+    again = ClipDetector.from_pretrained(tmp_path)
+    assert again.hash == detector.hash
+    assert np.array_equal(again.embed_frames(FRAMES), detector.embed_frames(FRAMES))
+
+
+def test_frames_of_another_layout_or_type_are_never_guessed_at(detector: ClipDetector) -> None:
+    for wrong in (FRAMES.transpose(0, 3, 1, 2), FRAMES.astype(np.float32), FRAMES[0]):
+        with pytest.raises(RewardDetectorError):
+            detector.embed_frames(wrong)
+
+
+def test_words_that_were_never_learnt_are_named(detector: ClipDetector) -> None:
+    with pytest.raises(RewardDetectorError, match="not trained on"):
+        detector.embed_texts(["a turquoise teapot"])
+
+
+def test_unknown_names_and_directories_without_a_model_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="ready"):
+        pretrained("redy")
+    with pytest.raises(ModelError):
+        ClipDetector.from_pretrained(tmp_path)
