@@ -33,8 +33,10 @@ from daag.pretraining.detector_card import write_card
 from daag.pretraining.detector_metrics import calibrated, measure
 from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, Pretraining, Stage, build_model
 from daag.pretraining.labelled_scenes import Batch, LabelledScenes, draw_batch
+from daag.pretraining.muon import Muon
 from daag.pretraining.scenes import ScenePool, random_scene
 from daag.rewards.clip import ClipDetector
+from daag.rewards.vision_tower import VisionTowerConfig
 from daag.rewards.vocabulary import word_tokenizer
 
 
@@ -55,16 +57,16 @@ class PretrainConfig:
     batch_size: int = 48
     relation_captions: int = 224
     """Captions of relations compared with each batch."""
-    learning_rate: float = 1.5e-3
+    muon_rate: float = 0.03
+    """Of convolutions and the text tower's layers, relative to their norm."""
+    learning_rate: float = 2e-3
+    """Of everything else, by AdamW."""
     weight_decay: float = 0.05
     crop_share: float = 0.2
     """Of the pictures of each batch, in [0, 1); grows from none to this in stage `base`."""
     checkpoint_minutes: float = 2.0
     measure_minutes: float = 4.0
-    widths: tuple[int, ...] = (32, 32, 64, 128)
-    """Channels of the vision tower at 32, 32, 16 and 8 locations along each edge."""
-    depths: tuple[int, ...] = (1, 2, 3)
-    projection: int = 192
+    projection: int = 256
     dense_weight: float = 1.0
     patch_weight: float = 0.5
     eval_scenes: int = 800
@@ -106,6 +108,11 @@ def choose_captions(batch: Batch, count: int, stage: Stage, rng: np.random.Gener
     return torch.from_numpy(np.concatenate([objects, true, extra]).astype(np.int64))
 
 
+def _is_hidden(name: str, weight: Tensor) -> bool:
+    """Convolutions and the layers of the text tower; no embeddings, projections, norms or dense heads."""
+    return weight.ndim == 4 or (weight.ndim == 2 and "text_model.encoder" in name)
+
+
 @dataclass
 class _Progress:
     """How far a training is; saved with every checkpoint."""
@@ -125,21 +132,26 @@ class Trainer:
         texts = list(all_captions().texts)
         self.tokens = tokenizer(texts, padding=True, return_tensors="pt")["input_ids"]
         self.run = Pretraining(
-            build_model(config.widths, config.depths, config.projection, len(tokenizer)),
+            build_model(VisionTowerConfig(), config.projection, len(tokenizer)),
             config.stage,
             config.dense_weight,
             config.patch_weight,
         )
-        decayed = [p for p in self.run.parameters() if p.ndim >= 2]
-        plain = [p for p in self.run.parameters() if p.ndim < 2]
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": config.weight_decay},
-                {"params": plain, "weight_decay": 0.0},
-            ],
-            lr=config.learning_rate,
-            betas=(0.9, 0.98),
-        )
+        hidden = {name for name, weight in self.run.named_parameters() if _is_hidden(name, weight)}
+        others = [weight for name, weight in self.run.named_parameters() if name not in hidden]
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            "muon": Muon(
+                [weight for name, weight in self.run.named_parameters() if name in hidden], config.muon_rate
+            ),
+            "adamw": torch.optim.AdamW(
+                [
+                    {"params": [p for p in others if p.ndim >= 2], "weight_decay": config.weight_decay},
+                    {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
+                ],
+                lr=config.learning_rate,
+                betas=(0.9, 0.98),
+            ),
+        }
         self.generator = torch.Generator().manual_seed(config.seed)
         self.rng = np.random.default_rng(config.seed)
         self.progress = _Progress()
@@ -159,7 +171,8 @@ class Trainer:
             if self.checkpoint.exists():
                 state = torch.load(self.checkpoint, weights_only=False)
                 self.run.load_state_dict(state["run"])
-                self.optimizer.load_state_dict(state["optimizer"])
+                for name, optimizer in self.optimizers.items():
+                    optimizer.load_state_dict(state["optimizers"][name])
                 self.generator.set_state(state["generator"])
                 self.rng.bit_generator.state = state["rng"]
                 self.progress = _Progress(**state["progress"])
@@ -179,7 +192,7 @@ class Trainer:
         """Write the checkpoint; an interrupted write leaves the old one."""
         state = {
             "run": self.run.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "generator": self.generator.get_state(),
             "rng": self.rng.bit_generator.state,
             "progress": vars(self.progress),
@@ -196,14 +209,16 @@ class Trainer:
         crop_share = config.crop_share * (self.share_done if config.stage == "base" else 1.0)
         batch = draw_batch(scenes, index, self.generator, crop_share)
         columns = choose_captions(batch, config.relation_captions, config.stage, self.rng)
-        for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * self._schedule()
+        for name, rate in (("muon", config.muon_rate), ("adamw", config.learning_rate)):
+            for group in self.optimizers[name].param_groups:
+                group["lr"] = rate * self._schedule()
         self.run.train()  # a measurement in between leaves it in evaluation mode
         losses = self.run(batch, self.tokens[columns], columns, self.generator)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.run.zero_grad(set_to_none=True)
         sum(losses.values(), torch.zeros(())).backward()
         nn.utils.clip_grad_norm_(self.run.parameters(), 1.0)
-        self.optimizer.step()
+        for optimizer in self.optimizers.values():
+            optimizer.step()
         self.progress.step += 1
         self.progress.seconds += (time.process_time() - started) / config.threads
         for name, loss in losses.items():

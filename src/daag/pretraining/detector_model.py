@@ -6,11 +6,12 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import CLIPTextConfig, RegNetConfig, VisionTextDualEncoderConfig, VisionTextDualEncoderModel
+from transformers import CLIPTextConfig, VisionTextDualEncoderConfig, VisionTextDualEncoderModel
 
 from daag.pretraining.captions import NUM_OBJECT_CAPTIONS
 from daag.pretraining.labelled_scenes import ATTRIBUTE_SIZES, PATCH_COVERED, Batch
-from daag.rewards.clip import Preprocessing, flatten_pooling
+from daag.rewards.clip import Preprocessing
+from daag.rewards.vision_tower import VisionTowerConfig, register
 from daag.rewards.vocabulary import BOS, EOS, PAD
 
 Stage = Literal["base", "ready"]
@@ -27,13 +28,14 @@ MAX_PATCHES = 12
 
 
 def build_model(
-    widths: tuple[int, ...], depths: tuple[int, ...], projection: int, vocabulary_size: int
+    vision: VisionTowerConfig, projection: int, vocabulary_size: int
 ) -> VisionTextDualEncoderModel:
-    """A small dual encoder: a RegNet of 8 x 8 locations for 64 x 64 pictures, and CLIP's text tower.
+    """A small dual encoder: our convolutional vision tower for 64 x 64 pictures, and CLIP's text tower.
 
     CLIP's vision transformer was tried first: after 140,000 pictures it told colours apart and took kinds for chance
     (30 % of 4), because a transformer has to learn from data that a shape is the same shape one pixel further on.
     """
+    register()
     text = CLIPTextConfig(
         hidden_size=128,
         intermediate_size=512,
@@ -46,20 +48,11 @@ def build_model(
         bos_token_id=BOS,
         eos_token_id=EOS,
     )
-    vision = RegNetConfig(
-        embedding_size=widths[0],
-        hidden_sizes=list(widths[1:]),
-        depths=list(depths),
-        groups_width=max(widths),  # one group: grouped convolutions are slow on a CPU
-        layer_type="x",
-        downsample_in_first_stage=False,
-        hidden_size=widths[-1],  # where the dual encoder looks for the width of what is pooled
-    )
     both = VisionTextDualEncoderConfig.from_vision_text_configs(vision, text, projection_dim=projection)
     # The fused attention's backward pass is several times slower than the plain one on a CPU.
     both._attn_implementation = "eager"
     both.text_config._attn_implementation = "eager"
-    model = flatten_pooling(VisionTextDualEncoderModel(both))
+    model = VisionTextDualEncoderModel(both)
     model.vision_model.to(memory_format=torch.channels_last)
     return model
 
@@ -81,7 +74,7 @@ class Pretraining(nn.Module):
         self.model = model
         self.stage = stage
         self.dense_weight, self.patch_weight = dense_weight, patch_weight
-        width = model.config.vision_config.hidden_sizes[-1]
+        width = model.config.vision_config.widths[-1]
         self.dense = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, sum(ATTRIBUTE_SIZES)))
         # Of objects, relations, and both in single patches.
         self.scales = nn.Parameter(torch.tensor([3.0, 3.0, 3.0, 3.0]))
@@ -101,11 +94,11 @@ class Pretraining(nn.Module):
             seen = self.model.vision_model(
                 normalise(batch.pixels).contiguous(memory_format=torch.channels_last)
             )
-            # The picture's vector is the mean of what its 8 x 8 locations say; each of them is taught too.
+            # The picture's units are the largest of those of its 8 x 8 locations; each of these is taught too.
             pictures = self.model.visual_projection(seen.pooler_output)
             locations = seen.last_hidden_state.flatten(2).transpose(1, 2)
             located = self.model.visual_projection(locations[covered])
-            dense = self.dense(locations).float()
+            dense = self.dense(seen.hidden_states[0].flatten(2).transpose(1, 2)).float()
             texts = self.model.get_text_features(tokens).pooler_output
         pictures, texts, located = (
             functional.normalize(x.float(), dim=-1) for x in (pictures, texts, located)

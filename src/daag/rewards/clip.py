@@ -23,6 +23,7 @@ from transformers.utils.hub import cached_file
 import daag
 from daag.errors import ModelError, RewardDetectorError, UnknownNameError
 from daag.rewards.calibration import Calibration
+from daag.rewards.vision_tower import register
 
 DualEncoder: TypeAlias = CLIPModel | VisionTextDualEncoderModel
 
@@ -155,6 +156,7 @@ class ClipDetector:
             RewardDetectorError: calibration.json is broken.
         """
         name = str(name_or_directory)
+        register()
         try:
             config = AutoConfig.from_pretrained(name)
             if config.model_type not in _CLASSES:
