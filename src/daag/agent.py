@@ -16,7 +16,7 @@ from daag.hindsight import Augmentation, Hindsight
 from daag.llm.planner import Planner
 from daag.play import Moment, Played, play
 from daag.policies import Learner, Policy
-from daag.rewards.detector import RewardDetector
+from daag.rewards.detector import RewardDetector, similarity
 from daag.rewards.labelling import label
 from daag.tasks import Subgoal, Task
 
@@ -240,9 +240,9 @@ class Agent:
             return True
         if self.config.reward == "environment":
             return False
-        frame = self.detector.embed_frames(moment.observation.rgb[None])[0]
-        text = self.detector.embed_texts([goal.description])[0]
-        return bool(frame @ text >= self.detector.success_threshold(goal.description))
+        frame = self.detector.embed_frames(moment.observation.rgb[None])
+        score = similarity(frame, self.detector.embed_texts([goal.description]))[0, 0]
+        return bool(score >= self.detector.success_threshold(goal.description))
 
     def _label(self, episode: Episode, subgoals: Sequence[Subgoal]) -> Episode:
         """The episode with what it achieved, by the agent's own signal."""

@@ -14,7 +14,7 @@ from jaxtyping import Bool, UInt8
 from daag.diffusion.lab import srgb_to_lab
 from daag.episodes import Episode
 from daag.errors import ConfigError
-from daag.rewards.detector import RewardDetector
+from daag.rewards.detector import RewardDetector, similarity
 from daag.tasks import EditPlan
 
 MIN_CHROMA = 15.0
@@ -105,14 +105,14 @@ def judge_for_policy(
         return Verdict(enabled=False)
     ends = np.stack([segment.source[-1], segment.edited[0], segment.edited[-1]])
     descriptions = [target, achieved, *distractors]
-    similarity = detector.embed_frames(ends) @ detector.embed_texts(descriptions).T
+    score = similarity(detector.embed_frames(ends), detector.embed_texts(descriptions))
     thresholds = np.array([detector.success_threshold(description) for description in descriptions])
-    margin = similarity - thresholds
+    margin = score - thresholds
     distractor_margin = float(margin[2, 2:].max()) if len(distractors) else -1.0
     scores = {
-        "target_before": float(similarity[0, 0]),
-        "target_after": float(similarity[2, 0]),
-        "achieved_after": float(similarity[2, 1]),
+        "target_before": float(score[0, 0]),
+        "target_after": float(score[2, 0]),
+        "achieved_after": float(score[2, 1]),
         "distractor_margin": distractor_margin,
     }
     verdicts = {
@@ -147,8 +147,8 @@ def judge_for_detector(
         if crop is None:
             verdicts[f"{edit.source}_visible"] = False
             continue
-        similarity = detector.embed_frames(crop[None]) @ detector.embed_texts([after, before]).T
-        advantage = float(similarity[0, 0] - similarity[0, 1])
+        score = similarity(detector.embed_frames(crop[None]), detector.embed_texts([after, before]))
+        advantage = float(score[0, 0] - score[0, 1])
         scores[f"{edit.source}_looks_new"] = advantage
         verdicts[f"{edit.source}_looks_new"] = advantage > 0
     pixel_scores, pixel_verdicts = _judge_pixels(segment, config)

@@ -32,7 +32,9 @@ class Captions:
     index: dict[Fact, int]
     """A fact's position in `texts`."""
     objects: Bool[np.ndarray, "C 32"]
-    """The looks that each caption speaks of: one, all of a kind or colour, or the two of a fact."""
+    """The looks that show each caption: one, all of a kind or colour, the upper one of "on", both of "next to"."""
+    lower: Bool[np.ndarray, "C 32"]
+    """The lower look of "on"."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -50,15 +52,18 @@ def all_captions() -> Captions:
     facts = tuple(fact for fact in possible_facts(LOOKS) if not is_held_out(fact))
     index = {fact: NUM_OBJECT_CAPTIONS + i for i, fact in enumerate(facts)}
     texts = (*object_captions(), *(fact.description for fact in facts))
-    looks = np.array([[look in _speaks_of(text) for look in LOOKS] for text in texts])
-    return Captions(texts, facts, index, looks)
+    objects = np.array([[look in _shown_by(text) for look in LOOKS] for text in texts])
+    lower = np.zeros_like(objects)
+    for fact, position in index.items():
+        lower[position, LOOKS.index(fact.target)] = fact.relation == "on"
+    return Captions(texts, facts, index, objects, lower)
 
 
-def _speaks_of(text: str) -> tuple[Look, ...]:
+def _shown_by(text: str) -> tuple[Look, ...]:
     words = set(text.split())
     if " is " in text:
         fact = Fact.parse(text)
-        return fact.subject, fact.target
+        return (fact.subject,) if fact.relation == "on" else (fact.subject, fact.target)
     return tuple(
         look
         for look in LOOKS

@@ -66,7 +66,7 @@ class PretrainConfig:
     """Of the pictures of each batch, in [0, 1); grows from none to this in stage `base`."""
     checkpoint_minutes: float = 2.0
     measure_minutes: float = 4.0
-    projection: int = 256
+    projection: int = 128
     dense_weight: float = 1.0
     patch_weight: float = 0.5
     eval_scenes: int = 800

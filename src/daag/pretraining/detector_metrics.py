@@ -12,6 +12,7 @@ from daag.pretraining.captions import LOOKS, NUM_OBJECT_CAPTIONS, all_captions, 
 from daag.pretraining.labelled_scenes import LabelledScenes, plain_batch
 from daag.rewards.calibration import Calibration, calibrate, precision_at
 from daag.rewards.clip import ClipDetector
+from daag.rewards.detector import similarity
 from daag.rewards.labelling import shown
 from daag.tasks import KINDS, Fact, is_held_out, possible_facts, word_swaps
 
@@ -40,10 +41,11 @@ def questions(detector: ClipDetector, scenes: LabelledScenes) -> list[Questions]
     """Score every relation between the objects of each scene."""
     frames = detector.embed_frames(scenes.rgb.numpy())
     asked = []
-    for vector, looks, held in zip(frames, scenes.looks.tolist(), scenes.facts, strict=True):
+    for places, looks, held in zip(frames, scenes.looks.tolist(), scenes.facts, strict=True):
         facts = possible_facts(LOOKS[look] for look in looks if look >= 0)
         texts = detector.embed_texts([fact.description for fact in facts])
-        asked.append(Questions(facts, np.isin([fact in held for fact in facts], True), texts @ vector))
+        scores = similarity(places[None], texts)[0]
+        asked.append(Questions(facts, np.isin([fact in held for fact in facts], True), scores))
     return asked
 
 
@@ -55,7 +57,7 @@ def calibrated(detector: ClipDetector, scenes: LabelledScenes, rng: np.random.Ge
     """
     batch = plain_batch(scenes, torch.arange(len(scenes)))
     objects = object_captions()
-    scores = detector.embed_frames(scenes.rgb.numpy()) @ detector.embed_texts(objects).T
+    scores = similarity(detector.embed_frames(scenes.rgb.numpy()), detector.embed_texts(objects))
     split = NUM_OBJECT_CAPTIONS
     positive, known = batch.positive[:, :split].numpy(), batch.known[:, :split].numpy()
     thresholds = dict(calibrate(scores, positive, known, objects, rng, prevalence=0.1).thresholds)
@@ -93,7 +95,9 @@ def measure(detector: ClipDetector, scenes: LabelledScenes) -> dict[str, float]:
         at `PREVALENCE`; and `text_swap`, the share of word swaps of true facts that score below the fact.
     """
     batch = plain_batch(scenes, torch.arange(len(scenes)))
-    scores = detector.embed_frames(scenes.rgb.numpy()) @ detector.embed_texts(object_captions()).T
+    scores = similarity(
+        detector.embed_frames(scenes.rgb.numpy()), detector.embed_texts(object_captions())
+    )
     positive, known = (labels[:, :NUM_OBJECT_CAPTIONS].numpy() for labels in (batch.positive, batch.known))
     metrics = {}
     for name, columns in OBJECT_COLUMNS.items():
@@ -143,10 +147,10 @@ def _measure_relation(
 
 def _swaps_in_order(detector: ClipDetector, scenes: LabelledScenes, held_out: bool) -> Iterator[bool]:
     frames = detector.embed_frames(scenes.rgb.numpy())
-    for vector, held in zip(frames, scenes.facts, strict=True):
+    for places, held in zip(frames, scenes.facts, strict=True):
         true = {fact.description for fact in held}
         for fact in held:
             if is_held_out(fact) == held_out:
                 swaps = [text for text in word_swaps(fact.description) if text not in true]
-                scores = detector.embed_texts([fact.description, *swaps]) @ vector
+                scores = similarity(places[None], detector.embed_texts([fact.description, *swaps]))[0]
                 yield from (scores[1:] < scores[0]).tolist()

@@ -9,7 +9,7 @@ from torch.nn import functional
 from transformers import CLIPTextConfig, VisionTextDualEncoderConfig, VisionTextDualEncoderModel
 
 from daag.pretraining.captions import NUM_OBJECT_CAPTIONS
-from daag.pretraining.labelled_scenes import ATTRIBUTE_SIZES, PATCH_COVERED, Batch
+from daag.pretraining.labelled_scenes import ATTRIBUTE_SIZES, Batch
 from daag.rewards.clip import Preprocessing
 from daag.rewards.vision_tower import VisionTowerConfig, register
 from daag.rewards.vocabulary import BOS, EOS, PAD
@@ -24,7 +24,10 @@ KIND_WEIGHT = 4.0
 """Of kinds in the dense loss; colours count 1."""
 
 MAX_PATCHES = 12
-"""Of a picture that are compared with captions in one step."""
+"""Of a picture that show objects and are compared with captions in one step."""
+
+BARE_PATCHES = 0.06
+"""Share of a picture's other patches that are compared with captions, of which none is true of them."""
 
 
 def build_model(
@@ -34,13 +37,16 @@ def build_model(
 
     CLIP's vision transformer was tried first: after 140,000 pictures it told colours apart and took kinds for chance
     (30 % of 4), because a transformer has to learn from data that a shape is the same shape one pixel further on.
+
+    The text tower has one layer with many heads. Its vector of a sentence is then nearly a sum of what each word
+    says at its position, so that a combination of words that was never met has the vector it ought to have.
     """
     register()
     text = CLIPTextConfig(
         hidden_size=128,
-        intermediate_size=512,
-        num_hidden_layers=3,
-        num_attention_heads=4,
+        intermediate_size=256,
+        num_hidden_layers=1,
+        num_attention_heads=8,
         vocab_size=vocabulary_size,
         max_position_embeddings=MAX_TOKENS,
         hidden_act="gelu",
@@ -88,30 +94,27 @@ class Pretraining(nn.Module):
         generator: torch.Generator,
     ) -> dict[str, Tensor]:
         """The losses of a batch against the captions `columns`, whose token ids are `tokens`."""
-        shows = batch.patch_labels(columns)
-        covered = _some_covered(batch, generator)
+        shown, judged = batch.patch_labels(columns)
+        chosen = _some_patches(batch, generator)
         with torch.autocast("cpu", torch.bfloat16):
             seen = self.model.vision_model(
                 normalise(batch.pixels).contiguous(memory_format=torch.channels_last)
             )
-            # The picture's units are the largest of those of its 8 x 8 locations; each of these is taught too.
-            pictures = self.model.visual_projection(seen.pooler_output)
-            locations = seen.last_hidden_state.flatten(2).transpose(1, 2)
-            located = self.model.visual_projection(locations[covered])
-            dense = self.dense(seen.hidden_states[0].flatten(2).transpose(1, 2)).float()
+            places = self.model.visual_projection(seen.pooler_output)
+            dense = self.dense(seen.last_hidden_state).float()
             texts = self.model.get_text_features(tokens).pooler_output
-        pictures, texts, located = (
-            functional.normalize(x.float(), dim=-1) for x in (pictures, texts, located)
-        )
+        places, texts = (functional.normalize(x.float(), dim=-1) for x in (places, texts))
+        cosines = places @ texts.T
+        best, single = cosines.amax(1), cosines[chosen]
         positive, known = batch.positive[:, columns], batch.known[:, columns]
-        shown, whole = shows[covered], known[covered.nonzero()[:, 0]]
+        shown, judged = shown[chosen], judged[chosen] & known[chosen.nonzero()[:, 0]]
         families = (slice(NUM_OBJECT_CAPTIONS), slice(NUM_OBJECT_CAPTIONS, None))
         losses = {}
         for which, part in enumerate(families[: 2 if self.stage == "ready" else 1]):
             name = ("objects", "relations")[which]
-            losses[name] = self._contrast(pictures @ texts[part].T, positive[:, part], known[:, part], which)
+            losses[name] = self._contrast(best[:, part], positive[:, part], known[:, part], which)
             losses[f"{name}-patch"] = self.patch_weight * self._contrast(
-                located @ texts[part].T, shown[:, part], whole[:, part], which + 2
+                single[:, part], shown[:, part], judged[:, part], which + 2
             )
         groups = len(ATTRIBUTE_SIZES) if self.stage == "ready" else 2
         losses["dense"] = self.dense_weight * _dense_loss(dense, batch, groups)
@@ -168,8 +171,10 @@ def _dense_loss(predicted: Float[Tensor, "B P A"], batch: Batch, groups: int) ->
     return total
 
 
-def _some_covered(batch: Batch, generator: torch.Generator) -> Bool[Tensor, "B P"]:
-    """Patches that show an object, about `MAX_PATCHES` of each picture."""
-    covered = batch.coverage[..., 1:].sum(-1) > PATCH_COVERED
-    keep = MAX_PATCHES / covered.sum(1, keepdim=True).clamp(min=MAX_PATCHES)
-    return covered & (torch.rand(covered.shape, generator=generator) < keep)
+def _some_patches(batch: Batch, generator: torch.Generator) -> Bool[Tensor, "B P"]:
+    """About `MAX_PATCHES` patches of each picture that show an object, and a few that show none."""
+    covered = batch.coverage[..., 1:].sum(-1)
+    shows = batch.shows.any(-1)
+    keep = MAX_PATCHES / shows.sum(1, keepdim=True).clamp(min=MAX_PATCHES)
+    lot = torch.rand(covered.shape, generator=generator)
+    return torch.where(shows, lot < keep, (covered == 0) & (lot < BARE_PATCHES))

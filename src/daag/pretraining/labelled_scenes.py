@@ -128,12 +128,31 @@ class Batch:
     """Which captions may be judged; no relation in a crop, no object that is barely visible."""
     looks: Int64[Tensor, "B 7"]
 
-    def patch_labels(self, columns: Int64[Tensor, "C"]) -> Bool[Tensor, "B P C"]:
-        """Which captions each patch takes part in: it shows an object that a true caption speaks of."""
+    @property
+    def shows(self) -> Bool[Tensor, "B P 7"]:
+        """Which ids each patch shows: those that cover it well, and those that cover no other patch better."""
+        coverage = self.coverage.clone()
+        coverage[..., 0] = 0
+        best = coverage.amax(1, keepdim=True)
+        return (coverage >= PATCH_COVERED) | ((coverage == best) & (best * PATCH_PIXELS**2 >= VISIBLE_PIXELS))
+
+    def patch_labels(
+        self, columns: Int64[Tensor, "C"]
+    ) -> tuple[Bool[Tensor, "B P C"], Bool[Tensor, "B P C"]]:
+        """Which captions are true of each patch, and which may be judged there.
+
+        True where the patch shows what a true caption speaks of: of "A on B", A. Whoever is under something is hidden
+        too often to be asked, so there nothing is judged.
+        """
         has_look = functional.one_hot(self.looks + 1, len(LOOKS) + 1)[..., 1:].float()
-        per_look = self.coverage @ has_look
-        spoken_of = torch.from_numpy(all_captions().objects)[columns].float()
-        return (per_look @ spoken_of.T > PATCH_COVERED) & self.positive[:, columns][:, None]
+        shows = self.shows.float() @ has_look
+        captions = all_captions()
+        positive = self.positive[:, columns][:, None]
+        shown, under = (
+            (shows @ torch.from_numpy(which)[columns].float().T > 0) & positive
+            for which in (captions.objects, captions.lower)
+        )
+        return shown, shown | ~under
 
 
 def draw_batch(

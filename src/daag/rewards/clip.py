@@ -212,8 +212,8 @@ class ClipDetector:
             self._hash = digest.hexdigest()
         return self._hash
 
-    def embed_frames(self, frames: np.ndarray) -> Float32[np.ndarray, "N D"]:
-        """Unit vectors of RGB frames.
+    def embed_frames(self, frames: np.ndarray) -> Float32[np.ndarray, "N L D"]:
+        """Unit vectors of RGB frames: one for the whole frame (L = 1), or one for each place of the embedded models.
 
         Args:
             frames: uint8, shape (N, H, W, 3), any size.
@@ -233,7 +233,8 @@ class ClipDetector:
                 ).pooler_output
                 for start in range(0, len(frames), BATCH_FRAMES)
             ]
-            return _unit_vectors(parts, self.model.config.projection_dim)
+        vectors = _unit_vectors(parts, self.model.config.projection_dim)
+        return vectors if vectors.ndim == 3 else vectors[:, None]
 
     def embed_texts(self, descriptions: Sequence[str]) -> Float32[np.ndarray, "M D"]:
         """Unit vectors of descriptions; each is computed once.
@@ -326,7 +327,7 @@ def _read(name: str, file: str, required: bool = True) -> str:
     return Path(path).read_text() if path else ""
 
 
-def _unit_vectors(parts: Sequence[Tensor], width: int) -> Float32[np.ndarray, "N D"]:
+def _unit_vectors(parts: Sequence[Tensor], width: int) -> Float32[np.ndarray, "N *L D"]:
     if not parts:
         return np.zeros((0, width), dtype=np.float32)
     vectors = functional.normalize(torch.cat(list(parts)).float(), dim=-1).numpy()

@@ -9,14 +9,17 @@ from jaxtyping import Float32, UInt8
 
 @runtime_checkable
 class RewardDetector(Protocol):
-    """Says how well a frame shows what a description says."""
+    """Says how well a frame shows what a description says.
+
+    A frame has one vector, or one for each of L places in it; see `similarity`.
+    """
 
     @property
     def hash(self) -> str:
         """SHA-256 of the weights and the calibration."""
 
-    def embed_frames(self, frames: UInt8[np.ndarray, "N H W 3"]) -> Float32[np.ndarray, "N D"]:
-        """Unit vectors of RGB frames."""
+    def embed_frames(self, frames: UInt8[np.ndarray, "N H W 3"]) -> Float32[np.ndarray, "N L D"]:
+        """Unit vectors of the places of RGB frames; L = 1 where a model has one vector for the whole frame."""
 
     def embed_texts(self, descriptions: Sequence[str]) -> Float32[np.ndarray, "M D"]:
         """Unit vectors of descriptions."""
@@ -27,3 +30,15 @@ class RewardDetector(Protocol):
         Raises:
             RewardDetectorError: the detector is not calibrated for this family of descriptions.
         """
+
+
+def similarity(
+    frames: Float32[np.ndarray, "N L D"], descriptions: Float32[np.ndarray, "M D"]
+) -> Float32[np.ndarray, "N M"]:
+    """Scores of frames and descriptions: the cosine similarity in [-1, 1] of the place that fits best.
+
+    Args:
+        frames: from `embed_frames`.
+        descriptions: from `embed_texts`.
+    """
+    return np.asarray((frames @ descriptions.T).max(axis=1))

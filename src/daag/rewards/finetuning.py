@@ -218,7 +218,11 @@ def _loss(model: DualEncoder, detector: ClipDetector, batch: LabelledPairs, leve
     text_index = torch.tensor([texts.index(text) for text in batch.descriptions])
     first = functional.normalize(pictures, dim=-1)[torch.from_numpy(frame_index.reshape(-1))]
     second = functional.normalize(written, dim=-1)[text_index]
-    margins = 20.0 * ((first * second).sum(-1) - levels(batch.descriptions))
+    if first.ndim == 3:  # a vector for each place: the best one scores, as in `similarity`
+        cosines = torch.einsum("nld,nd->nl", first, second).amax(1)
+    else:
+        cosines = (first * second).sum(-1)
+    margins = 20.0 * (cosines - levels(batch.descriptions))
     labels = torch.from_numpy(batch.labels)
     true, false = functional.softplus(-margins[labels]), functional.softplus(margins[~labels])
     return (
@@ -230,7 +234,8 @@ def _quality(detector: ClipDetector, pairs: LabelledPairs) -> float:
     """The chance that a true pair scores above a false one (ties count half); 1 if there is nothing to compare."""
     if not pairs.labels.any() or pairs.labels.all():
         return 1.0
-    scores = (detector.embed_frames(pairs.frames) * detector.embed_texts(pairs.descriptions)).sum(axis=1)
+    frames, texts = detector.embed_frames(pairs.frames), detector.embed_texts(pairs.descriptions)
+    scores = np.einsum("nld,nd->nl", frames, texts).max(axis=1)
     true, false = scores[pairs.labels], np.sort(scores[~pairs.labels])
     below, not_above = np.searchsorted(false, true), np.searchsorted(false, true, side="right")
     return float((below + not_above).mean() / (2 * len(false)))

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float32
 
 from daag.episodes.episode import Achievement, Episode
 from daag.errors import LanguageError, RewardDetectorError
-from daag.rewards.detector import RewardDetector
+from daag.rewards.detector import RewardDetector, similarity
 from daag.tasks import Fact
 
 
@@ -41,7 +41,7 @@ def label(episode: Episode, descriptions: Sequence[str], detector: RewardDetecto
 
 
 def label_embeddings(
-    embeddings: Float32[np.ndarray, "O D"],
+    embeddings: Float32[np.ndarray, "O L D"],
     descriptions: Sequence[str],
     detector: RewardDetector,
     episode_id: str = "",
@@ -49,7 +49,7 @@ def label_embeddings(
     """As `label`, from the embeddings of an episode's observations: no picture is encoded twice.
 
     Args:
-        embeddings: unit vectors of observations 0..T.
+        embeddings: what the detector made of observations 0..T.
         descriptions: what to look for.
         detector: the one that made the embeddings.
         episode_id: for messages.
@@ -57,7 +57,7 @@ def label_embeddings(
     Raises:
         RewardDetectorError: the detector is not calibrated for a description, or gave scores that are not finite.
     """
-    scores = embeddings @ detector.embed_texts(descriptions).T
+    scores = similarity(embeddings, detector.embed_texts(descriptions))
     if not np.isfinite(scores).all():
         raise RewardDetectorError(
             f"the scores of episode {episode_id!r} are not finite; the detector is broken"

@@ -1,12 +1,12 @@
-"""The embedded detectors' vision tower: convolutions, and "is it anywhere?" in place of an average.
+"""The embedded detectors' vision tower: convolutions that keep the features of 8 x 8 places of a picture apart.
 
-A RegNet gives features of 8 x 8 locations; a small head turns each location's features into many units that are zero
-or positive; the picture's features are each unit's largest value over the locations. Several things that are true of
-one picture then add up as in a Bloom filter: each switches on units of its own, wherever it is, however small, and
-the empty table switches on none. An average over the locations mixes what belongs to different objects: of two
-stacks, A on B and C on D, it could hardly say whether A is on D. Source: our choice.
+A CLIP pools a picture into one vector. Whatever that pooling is, it mixes what belongs to different objects: of two
+stacks, A on B and C on D, one vector can hardly say whether A is on D. So nothing is pooled here: each place has a
+vector of its own, and the score of a description is that of the place that fits it best, as in FILIP
+(arXiv:2111.07783). What a place sees of its surroundings reaches about half of the picture. Source: our choice.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,23 +15,35 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 
 class VisionTowerConfig(PreTrainedConfig):
-    """The shape of the tower. All values are our choice."""
+    """The shape of the tower. All values are our choice.
+
+    Args:
+        image_size: pixels along each edge.
+        widths: channels at 32, 16 and 8 places along each edge.
+        depths: layers of the last two of them.
+        hidden_size: of the head; the width of each place's features.
+        kwargs: transformers' own.
+    """
 
     model_type = "daag_vision_tower"
 
-    image_size: int = 64
-    """Pixels along each edge."""
-    widths: list[int] | tuple[int, ...] = (32, 32, 64, 128)
-    """Channels at 32, 32, 16 and 8 locations along each edge."""
-    depths: list[int] | tuple[int, ...] = (1, 2, 3)
-    head_width: int = 384
-    """Channels of the head's hidden layer, at each location."""
-    hidden_size: int = 512
-    """Units; the width of what is pooled."""
+    # Written out, for fields of this class would be made into an __init__ that takes none of transformers' own.
+    def __init__(
+        self,
+        image_size: int = 64,
+        widths: Sequence[int] = (32, 64, 128),
+        depths: Sequence[int] = (2, 3),
+        hidden_size: int = 384,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.image_size = image_size
+        self.widths, self.depths = list(widths), list(depths)
+        self.hidden_size = hidden_size
 
 
 class VisionTower(PreTrainedModel):
-    """Pictures, float (N, 3, 64, 64), to units, float (N, U), all of them zero or positive."""
+    """Pictures, float (N, 3, 64, 64), to features of 64 places each, float (N, 64, C), row by row."""
 
     config_class = VisionTowerConfig
     main_input_name = "pixel_values"
@@ -41,37 +53,35 @@ class VisionTower(PreTrainedModel):
         super().__init__(config)
         trunk = RegNetConfig(
             embedding_size=config.widths[0],
-            hidden_sizes=list(config.widths[1:]),
-            depths=list(config.depths),
+            hidden_sizes=config.widths[1:],
+            depths=config.depths,
             groups_width=max(config.widths),  # one group: grouped convolutions are slow on a CPU
             layer_type="x",
-            downsample_in_first_stage=False,
+            downsample_in_first_stage=True,
         )
         self.trunk = RegNetModel(trunk)
         self.head = nn.Sequential(
-            nn.Conv2d(config.widths[-1], config.head_width, 1, bias=False),
-            nn.BatchNorm2d(config.head_width),
-            nn.ReLU(),
-            nn.Conv2d(config.head_width, config.hidden_size, 1, bias=False),
+            nn.Conv2d(config.widths[-1], config.hidden_size, 1, bias=False),
             nn.BatchNorm2d(config.hidden_size),
             nn.ReLU(),
         )
         self.post_init()
 
     def forward(self, pixel_values: Tensor, **_: Any) -> BaseModelOutputWithPooling:
-        """Units of the picture, and of each location.
+        """Features of each place.
 
         Args:
-            pixel_values: normalised pictures, float (N, 3, H, W).
+            pixel_values: normalised pictures, float (N, 3, H, W); H and W are multiples of 8.
 
         Returns:
-            `pooler_output` (N, U), `last_hidden_state` (N, U, H / 8, W / 8), and as the only entry of `hidden_states`
-            the trunk's features (N, C, H / 8, W / 8).
+            `pooler_output`, which transformers' dual encoder projects, (N, L, C) of L = H / 8 * W / 8 places: nothing
+            is pooled. `last_hidden_state`, the trunk's features (N, L, C').
         """
         features = self.trunk(pixel_values).last_hidden_state
-        units = self.head(features)
+        head = self.head(features)
         return BaseModelOutputWithPooling(
-            last_hidden_state=units, pooler_output=units.amax(dim=(2, 3)), hidden_states=(features,)
+            last_hidden_state=features.flatten(2).transpose(1, 2),
+            pooler_output=head.flatten(2).transpose(1, 2),
         )
 
     def _init_weights(self, module: nn.Module) -> None:

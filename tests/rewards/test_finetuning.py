@@ -1,0 +1,111 @@
+"""Finetuning learns a distinction from a few frames, and leaves what it was given as it was."""
+
+import numpy as np
+import pytest
+import torch
+
+from daag.errors import ConfigError, RewardDetectorError
+from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, build_model
+from daag.rewards.clip import ClipDetector
+from daag.rewards.finetuning import FinetuneConfig, LabelledPairs, false_swaps, finetune
+from daag.rewards.vision_tower import VisionTowerConfig
+from daag.rewards.vocabulary import word_tokenizer
+from daag.tasks import word_swaps
+
+ON, OFF = "the red cube is on the blue cube", "the blue cube is on the red cube"
+NOTHING = LabelledPairs(np.zeros((0, 64, 64, 3), np.uint8), (), np.zeros(0, bool))
+SHORT = FinetuneConfig(steps=20, batch_pairs=16, learning_rate=1e-3, measure_every=5, swaps_per_pair=0)
+
+
+def untrained() -> ClipDetector:
+    """The embedded detectors' class, tiny, with random weights."""
+    torch.manual_seed(0)
+    tokenizer = word_tokenizer([ON, *word_swaps(ON)], MAX_TOKENS)
+    # Not narrower: convolutions of 8 channels crash torch 2.13 in channels_last layout.
+    tower = VisionTowerConfig(widths=(16, 16, 32, 32), depths=(1, 1, 1), head_width=32, hidden_size=64)
+    return ClipDetector(build_model(tower, 32, len(tokenizer)), tokenizer, PREPROCESSING)
+
+
+def painted(upper: tuple[int, int, int], lower: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
+    """A grey table with one block on another, somewhere."""
+    frame = rng.integers(100, 120, (64, 64, 3)).astype(np.uint8)
+    y, x = rng.integers(8, 30), rng.integers(8, 46)
+    frame[y : y + 10, x : x + 10], frame[y + 10 : y + 20, x : x + 10] = upper, lower
+    return frame
+
+
+def stacks(count: int, seed: int = 0) -> LabelledPairs:
+    """Half of the frames show red on blue and half blue on red; each is called red on blue."""
+    rng = np.random.default_rng(seed)
+    red, blue = (200, 20, 20), (20, 60, 200)
+    labels = np.arange(count) % 2 == 0
+    frames = np.stack([painted(red, blue, rng) if true else painted(blue, red, rng) for true in labels])
+    return LabelledPairs(frames, (ON,) * count, labels)
+
+
+def separation(detector: ClipDetector, pairs: LabelledPairs) -> float:
+    scores = (detector.embed_frames(pairs.frames) * detector.embed_texts(pairs.descriptions)).sum(axis=1)
+    return float(scores[pairs.labels].mean() - scores[~pairs.labels].mean())
+
+
+def test_a_distinction_is_learned_and_the_original_is_untouched() -> None:
+    detector, fresh = untrained(), stacks(40, seed=1)
+    weights = {name: tensor.clone() for name, tensor in detector.model.state_dict().items()}
+    before = separation(detector, fresh)
+    tuned = finetune(detector, stacks(64), NOTHING, SHORT, seed=0)
+    assert separation(tuned, fresh) > before + 0.05
+    assert tuned.hash != detector.hash
+    assert tuned.calibration == detector.calibration
+    assert separation(detector, fresh) == before
+    assert all((tensor == weights[name]).all() for name, tensor in detector.model.state_dict().items())
+
+
+def test_equal_seeds_give_equal_detectors() -> None:
+    first, second = (finetune(untrained(), stacks(32), NOTHING, SHORT, seed=3).hash for _ in range(2))
+    assert first == second
+
+
+def test_the_original_comes_back_when_nothing_improves() -> None:
+    detector, pairs = untrained(), stacks(32)
+    # Contradictory labels: what is learned from some of the frames is wrong for the others.
+    shuffled = LabelledPairs(
+        np.repeat(pairs.frames[:1], 32, axis=0), pairs.descriptions, np.arange(32) % 2 == 0
+    )
+    assert finetune(detector, shuffled, NOTHING, SHORT, seed=0) is detector
+
+
+def test_a_step_that_forgets_old_pairs_is_not_kept() -> None:
+    detector, new = untrained(), stacks(48)
+    # Old pairs that say the opposite cannot be kept together with the new ones, unless rehearsal forbids learning.
+    ranked = separation(detector, new) > 0
+    old = LabelledPairs(new.frames, new.descriptions, new.labels if not ranked else ~new.labels)
+    config = FinetuneConfig(
+        steps=20,
+        batch_pairs=16,
+        learning_rate=1e-3,
+        measure_every=5,
+        swaps_per_pair=0,
+        old_share=0.0,
+        max_forgetting=-2.0,
+    )
+    assert finetune(detector, new, old, config, seed=0) is detector
+
+
+def test_too_few_pairs_are_refused_with_the_number_it_takes() -> None:
+    with pytest.raises(RewardDetectorError, match="at least 4 true and 4 false"):
+        finetune(untrained(), stacks(6), NOTHING, SHORT, seed=0)
+
+
+def test_pairs_of_unequal_length_and_silly_settings_are_refused() -> None:
+    with pytest.raises(RewardDetectorError, match="a description and a label for each frame"):
+        LabelledPairs(stacks(4).frames, (ON,), np.ones(4, bool))
+    with pytest.raises(ConfigError):
+        FinetuneConfig(steps=0)
+    with pytest.raises(ConfigError, match="old_share"):
+        FinetuneConfig(old_share=1.0)
+
+
+def test_swaps_that_might_be_true_are_no_negatives() -> None:
+    assert OFF in false_swaps(ON) and "the blue cube is next to the red cube" in false_swaps(ON)
+    assert false_swaps("the blue cube is next to the red cube") == (OFF, ON)
+    assert false_swaps("a red cube") == ()
