@@ -8,6 +8,7 @@ from tests.knowing import knowing_agent, telling_env
 
 from daag.agent import Agent, AgentConfig, Event, Progress
 from daag.errors import ConfigError, LanguageError
+from daag.rewards.detector import similarity
 from daag.rewards.known_frames import KnownFrames
 from daag.tasks import Task
 
@@ -48,7 +49,7 @@ def test_labels_are_what_the_detector_saw_come_true(learnt: tuple[Agent, list[Ev
     for episode in stored:
         for found in episode.achievements:
             frames = agent.detector.embed_frames(episode.observations[[found.end - 1, found.end]])
-            before, after = frames @ agent.detector.embed_texts([found.description])[0]
+            before, after = similarity(frames, agent.detector.embed_texts([found.description]))[:, 0]
             assert before < agent.detector.success_threshold(found.description) <= after
 
 

@@ -13,6 +13,7 @@ from daag.errors import EditError
 from daag.hindsight import Hindsight, HindsightConfig, plan_of
 from daag.llm import GrammarPlanner
 from daag.play import Moment, play
+from daag.rewards.detector import similarity
 from daag.rewards.known_frames import KnownFrames
 from daag.rewards.labelling import label
 from daag.tasks import Fact, Subgoal
@@ -71,7 +72,8 @@ def test_an_edited_episode_shows_the_subgoal_at_its_end_and_not_before(
     stacked: Episode, detector: KnownFrames
 ) -> None:
     edited = hindsight(detector).augment(stacked, [GOAL], seed=0).episodes[-1]
-    scores = detector.embed_frames(edited.observations) @ detector.embed_texts([GOAL.description])[0]
+    texts = detector.embed_texts([GOAL.description])
+    scores = similarity(detector.embed_frames(edited.observations), texts)[:, 0]
     assert (scores >= detector.success_threshold(GOAL.description)).tolist() == [False, True]
 
 

@@ -7,6 +7,7 @@ import torch
 from daag.errors import ConfigError, RewardDetectorError
 from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, build_model
 from daag.rewards.clip import ClipDetector
+from daag.rewards.detector import similarity
 from daag.rewards.finetuning import FinetuneConfig, LabelledPairs, false_swaps, finetune
 from daag.rewards.vision_tower import VisionTowerConfig
 from daag.rewards.vocabulary import word_tokenizer
@@ -22,7 +23,7 @@ def untrained() -> ClipDetector:
     torch.manual_seed(0)
     tokenizer = word_tokenizer([ON, *word_swaps(ON)], MAX_TOKENS)
     # Not narrower: convolutions of 8 channels crash torch 2.13 in channels_last layout.
-    tower = VisionTowerConfig(widths=(16, 16, 32, 32), depths=(1, 1, 1), head_width=32, hidden_size=64)
+    tower = VisionTowerConfig(widths=(16, 16, 32), depths=(1, 1), hidden_size=64)
     return ClipDetector(build_model(tower, 32, len(tokenizer)), tokenizer, PREPROCESSING)
 
 
@@ -44,7 +45,8 @@ def stacks(count: int, seed: int = 0) -> LabelledPairs:
 
 
 def separation(detector: ClipDetector, pairs: LabelledPairs) -> float:
-    scores = (detector.embed_frames(pairs.frames) * detector.embed_texts(pairs.descriptions)).sum(axis=1)
+    (text,) = set(pairs.descriptions)
+    scores = similarity(detector.embed_frames(pairs.frames), detector.embed_texts([text]))[:, 0]
     return float(scores[pairs.labels].mean() - scores[~pairs.labels].mean())
 
 

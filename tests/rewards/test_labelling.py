@@ -30,7 +30,7 @@ class Scores:
 
     def embed_frames(self, frames: np.ndarray) -> np.ndarray:
         # The observation's number is painted into its first pixel.
-        return self.table[frames[:, 0, 0, 0]]
+        return self.table[frames[:, 0, 0, 0]][:, None]
 
     def embed_texts(self, descriptions: Sequence[str]) -> np.ndarray:
         return np.eye(len(self.names), dtype=np.float32)[[self.names.index(text) for text in descriptions]]
@@ -137,5 +137,5 @@ def test_labels_from_cached_embeddings_are_those_from_frames():
     scores = {ON: [0.0, 0.2, 0.9], OTHER: [0.0, 0.8, 0.1]}
     detector = Scores(scores)
     one = label(episode(2), list(scores), detector)
-    other = label_embeddings(detector.table, list(scores), detector)
+    other = label_embeddings(detector.table[:, None], list(scores), detector)
     assert one == other and len(one) == 2

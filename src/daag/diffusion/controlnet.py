@@ -22,6 +22,7 @@ from daag.diffusion.conditions import conditions_of
 from daag.diffusion.crops import Crop, Geometry, cut_crop
 from daag.diffusion.editor import Conditions
 from daag.diffusion.intrinsics import reference_brightness
+from daag.diffusion.reshaping import Reshaped, reshape
 from daag.diffusion.sampling import CropBatch, repaint
 from daag.episodes.episode import Episode
 from daag.errors import ConfigError, EditError
@@ -147,22 +148,40 @@ class ControlNetEditor:
         edit = plan.edits[number]
         object_id = conditions.object_ids[edit.source]
         reshaped = changes_shape(edit)
-        geometry: Geometry = "none" if not self.config.use_geometry else "outside" if reshaped else "full"
-        draw_mask = box_mask if reshaped else tight_mask
         visible = conditions.segmentation == object_id
-        most = int(visible.sum(axis=(1, 2)).argmax()) if len(visible) else 0
+        if not visible.any():
+            return
+        most = int(visible.sum(axis=(1, 2)).argmax())
         # One reference for all frames: the anchor's. Otherwise each frame would have a brightness of its own.
-        reference = reference_brightness(frames[most], visible[most]) if len(visible) else None
-        for position, (frame, segmentation, depth, normals) in enumerate(
-            zip(frames, conditions.segmentation, conditions.depth, conditions.normals, strict=True)
+        reference = reference_brightness(frames[most], visible[most])
+        shapes: list[Reshaped | None] = [None] * len(frames)
+        if reshaped and self.config.use_geometry:
+            kinds = edit.source.split()[-1], edit.target.split()[-1]
+            shapes = reshape(frames, conditions, object_id, kinds, reference)
+        geometry: Geometry = "full" if self.config.use_geometry else "none"
+        size = self.components.crop_size
+        for position, (frame, segmentation, depth, normals, shape) in enumerate(
+            zip(frames, conditions.segmentation, conditions.depth, conditions.normals, shapes, strict=True)
         ):
             own = segmentation == object_id
-            if own.any():
-                mask = draw_mask(segmentation, depth, object_id)
+            if not own.any():
+                continue
+            if shape is not None:
                 crop = cut_crop(
-                    frame, mask, own, depth, normals, self.components.crop_size, geometry, reference
+                    frame,
+                    shape.mask,
+                    own,
+                    shape.depth,
+                    shape.normals,
+                    size,
+                    intrinsics=shape.intrinsics,
                 )
-                yield _Patch(position, number, own, mask, crop)
+                yield _Patch(position, number, shape.mask, shape.mask, crop)
+                continue
+            mask = (box_mask if reshaped else tight_mask)(segmentation, depth, object_id)
+            shown: Geometry = "outside" if reshaped and geometry == "full" else geometry
+            crop = cut_crop(frame, mask, own, depth, normals, size, shown, reference)
+            yield _Patch(position, number, own, mask, crop)
 
     def _paint(self, patches: list[_Patch], plan: EditPlan, seed: int) -> list[UInt8[np.ndarray, "S S 3"]]:
         """The repainted crop of each patch."""

@@ -85,7 +85,7 @@ class Crop:
         """The frame with a repainted crop in the window, shading and edges put back."""
         content = painted if self.window.side == len(painted) else resize_rgb(painted, self.window.side)
         if self.intrinsics is not None:
-            content = self.intrinsics.restore(self.window.cut(frame), content)
+            content = self.intrinsics.restore(content)
         return self.window.paste(frame, content)
 
 
@@ -121,6 +121,7 @@ def cut_crop(
     crop_size: int,
     geometry: Geometry = "full",
     reference: float | None = None,
+    intrinsics: Intrinsics | None = None,
 ) -> Crop:
     """Cut one object out of one frame.
 
@@ -133,6 +134,7 @@ def cut_crop(
         crop_size: S, in pixels.
         geometry: how much of depth, normals, matte and shading is shown.
         reference: brightness in [0, 1] that shading is relative to; by default the object's own.
+        intrinsics: of the whole frame, where they are known; by default read from the picture.
 
     Raises:
         EditError: the mask is empty.
@@ -143,9 +145,11 @@ def cut_crop(
     if geometry != "none":
         conditions[0] = _relative_depth(window.cut(depth), float(np.median(depth[own])))
         conditions[1:4] = np.moveaxis(window.cut(normals), -1, 0) / np.float32(127.0)
-    intrinsics = None
     if geometry == "full":
-        intrinsics = decompose(colours, visible, reference)
+        if intrinsics is not None:
+            intrinsics = intrinsics.cut(window.rows(len(rgb))[:, None], window.columns(rgb.shape[1]))
+        else:
+            intrinsics = decompose(colours, visible, reference)
         colours = np.where(masked[..., None], intrinsics.flat, colours)
         conditions[4], conditions[5] = intrinsics.matte, intrinsics.shading / SHADING_RANGE
     if window.side != crop_size:

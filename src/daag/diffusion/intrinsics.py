@@ -35,20 +35,25 @@ class Intrinsics:
     """Octaves of brightness relative to the reference, within +-`SHADING_RANGE`; 0 away from the object."""
     flat: UInt8[np.ndarray, "H W 3"]
     """The picture with the object's shading taken out, and its colour continued over its edges."""
+    behind: Float32[np.ndarray, "H W 3"]
+    """What the picture holds besides the object, grey levels: all of it where the matte is 0, a share at edges."""
 
-    def restore(
-        self, source: UInt8[np.ndarray, "H W 3"], painted: UInt8[np.ndarray, "H W 3"]
-    ) -> UInt8[np.ndarray, "H W 3"]:
-        """The source with other flat colours under the same matte and shading; `painted = flat` gives the source."""
-        change = painted.astype(np.float32) - self.flat
-        restored = source + (self.matte * np.exp2(self.shading))[..., None] * change
-        return np.clip(np.rint(restored), 0, 255).astype(np.uint8)
+    def restore(self, painted: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
+        """The picture with other flat colours under the same matte and shading; `flat` gives the picture itself."""
+        light = (self.matte * np.exp2(self.shading))[..., None]
+        return np.clip(np.rint(self.behind + light * painted), 0, 255).astype(np.uint8)
+
+    def cut(self, rows: np.ndarray, columns: np.ndarray) -> "Intrinsics":
+        """A window of it: row indices, int (A, 1), and column indices, int (A,)."""
+        return Intrinsics(
+            *(part[rows, columns] for part in (self.matte, self.shading, self.flat, self.behind))
+        )
 
 
 def reference_brightness(rgb: UInt8[np.ndarray, "H W 3"], own: Bool[np.ndarray, "H W"]) -> float:
     """An object's median brightness (largest channel) in [0, 1], edges apart; 0.5 where nothing is visible."""
-    inner = _inner(own)
-    return float(np.median(rgb[inner].max(axis=-1))) / 255.0 if inner.any() else 0.5
+    inside = inner(own)
+    return float(np.median(rgb[inside].max(axis=-1))) / 255.0 if inside.any() else 0.5
 
 
 def decompose(
@@ -63,27 +68,29 @@ def decompose(
     """
     if reference is None:
         reference = reference_brightness(rgb, own)
-    inner, near = _inner(own), ~_eroded(~own)
+    inside, near = inner(own), ~_eroded(~own)
     image = rgb.astype(np.float32) / 255.0
-    front, has_front = _local_mean(image, inner)
+    front, has_front = _local_mean(image, inside)
     back, has_back = _local_mean(image, ~near)
-    front = np.where(has_front[..., None], front, image[inner].mean(axis=0) if inner.any() else 0.0)
+    front = np.where(has_front[..., None], front, image[inside].mean(axis=0) if inside.any() else 0.0)
     contrast = front - back
     strength = np.where(has_back, np.square(contrast).sum(axis=-1), 0.0)
     prior = _expected_coverage(own)
     coverage = (((image - back) * contrast).sum(axis=-1) * has_back + UNCERTAIN * prior) / (
         strength + UNCERTAIN
     )
-    matte = np.where(inner, 1.0, np.where(near, np.clip(coverage, 0.0, 1.0), 0.0))
-    colour = np.where(inner[..., None], image, front)
-    octaves = np.log2((colour.max(axis=-1) + _FLOOR) / (reference + _FLOOR))
-    shading = np.where(near, np.clip(octaves, -SHADING_RANGE, SHADING_RANGE), 0.0)
+    matte = np.where(inside, 1.0, np.where(near, np.clip(coverage, 0.0, 1.0), 0.0))
+    colour = np.where(inside[..., None], image, front)
+    shading = np.where(near, octaves(colour.max(axis=-1), reference), 0.0)
     flat = np.where(near[..., None], colour / np.exp2(shading)[..., None], image)
-    return Intrinsics(
-        matte.astype(np.float32),
-        shading.astype(np.float32),
-        np.clip(np.rint(flat * 255.0), 0, 255).astype(np.uint8),
-    )
+    flat = np.clip(np.rint(flat * 255.0), 0, 255).astype(np.uint8)
+    behind = rgb - (matte * np.exp2(shading))[..., None] * flat
+    return Intrinsics(matte.astype(np.float32), shading.astype(np.float32), flat, behind.astype(np.float32))
+
+
+def octaves(brightness: np.ndarray, reference: float) -> np.ndarray:
+    """Shading of a brightness in [0, 1] relative to another, within +-`SHADING_RANGE`."""
+    return np.clip(np.log2((brightness + _FLOOR) / (reference + _FLOOR)), -SHADING_RANGE, SHADING_RANGE)
 
 
 def _expected_coverage(own: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W"]:
@@ -98,7 +105,7 @@ def _expected_coverage(own: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W
     return np.where(own, np.maximum(expected, 0.7), np.minimum(expected, 0.3)).astype(np.float32)
 
 
-def _inner(own: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
+def inner(own: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
     """The object without its edge pixels; with them where it has no others."""
     eroded = _eroded(own)
     return eroded if eroded.any() else own

@@ -1,8 +1,10 @@
 """Is an edit true?  Measured against the simulator; no detector takes part.
 
-The oracle re-renders the scene with the new looks, in the shade that the edit itself chose on its anchor frame: one
-shade per object and episode. Pixels are linear in an object's albedo, so two renders, with black and with white
-objects, are enough to fit that shade, and to draw the object in any other colour.
+The oracle re-renders the scene with the new looks, and in what a plan leaves open it follows the edit's anchor frame:
+the shade of a colour word, and, where the kind changes, the turn about the vertical. A cylinder shows no turn, and a
+cube shows it up to quarters; so no editor could know which turn the oracle gives the prism in its place. One shade and
+one turn per object and episode. Pixels are linear in an object's albedo, so two renders, with black and with white
+objects, are enough to fit the shade, and to draw the object in any other colour.
 """
 
 from dataclasses import dataclass
@@ -13,13 +15,17 @@ from jaxtyping import Float32
 from daag.diffusion.lab import srgb_to_lab
 from daag.envs.stacking import facts_at, rerender
 from daag.hindsight import EditedSegment
-from daag.tasks import COLOURS, Fact
+from daag.tasks import COLOURS, SHAPES, Fact, ObjectEdit
 
 MIN_PIXELS = 12
 """An object with fewer visible pixels is not judged."""
 
 TRUE_SHARE = 0.9
 """Share of the frames in which every edited object must look like the oracle's."""
+
+
+TURN_STEP = np.radians(15.0)
+"""How finely the turn of a new kind is looked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,20 +60,17 @@ def measure(segment: EditedSegment, target: str, replaced_box: int = 3) -> EditT
         replaced_box: pixels around an object's bounding box that a change of kind may touch.
     """
     episode, frames, plan = segment.episode, segment.frame_index, segment.plan
-    names = [edit.target for edit in plan.edits]
-    dark, bright = (
-        rerender(episode, frames, plan, dict.fromkeys(names, (level,) * 3)).astype(np.float32)
-        for level in (0.0, 1.0)
-    )
-    gain = bright - dark
     edited, source = segment.edited.astype(np.float32), segment.source.astype(np.float32)
     masks = {edit.source: segment.mask(edit.source) for edit in plan.edits}
+    turns = {edit.target: _best_turn(segment, edit) for edit in plan.edits if _changes_kind(edit)}
+    dark, bright = _extremes(segment, frames, turns)
+    gain = bright - dark
     shades = {}
     for edit in plan.edits:
         mask = masks[edit.source]
         anchor = int(mask.sum(axis=(1, 2)).argmax())
         shades[edit.target] = _fit(edited[anchor], dark[anchor], gain[anchor], mask[anchor])
-    oracle = rerender(episode, frames, plan, shades).astype(np.float32)
+    oracle = rerender(episode, frames, plan, shades, turns).astype(np.float32)
     right = np.ones(len(frames), dtype=bool)
     judged = np.zeros(len(frames), dtype=bool)
     squared, count = 0.0, 0
@@ -101,6 +104,44 @@ def measure(segment: EditedSegment, target: str, replaced_box: int = 3) -> EditT
 def psnr(squared: float, count: int) -> float:
     """Peak signal-to-noise ratio in dB of a sum of squared errors over `count` values of 0..255."""
     return float(10 * np.log10(255.0**2 / max(squared / max(count, 1), 1e-9)))
+
+
+def _changes_kind(edit: ObjectEdit) -> bool:
+    return edit.source.split()[-1] != edit.target.split()[-1]
+
+
+def _best_turn(segment: EditedSegment, edit: ObjectEdit) -> float:
+    """The turn of a new kind with which the oracle comes nearest to the edit's anchor frame, radians."""
+    shape = SHAPES.get(edit.target.split()[-1])
+    if shape is None or not shape.sides:
+        return 0.0
+    mask = segment.mask(edit.source)
+    anchor = int(mask.sum(axis=(1, 2)).argmax())
+    inside, edited = mask[anchor], segment.edited[anchor].astype(np.float32)
+    turns = np.arange(0.0, 2 * np.pi / shape.sides - 1e-6, TURN_STEP)
+    errors = []
+    for turn in turns:
+        dark, bright = (
+            frames[0]
+            for frames in _extremes(segment, segment.frame_index[[anchor]], {edit.target: float(turn)})
+        )
+        shade = _fit(edited, dark, bright - dark, inside)
+        errors.append(((dark + (bright - dark) * shade - edited)[inside] ** 2).sum())
+    return float(turns[int(np.argmin(errors))])
+
+
+def _extremes(
+    segment: EditedSegment, frames: np.ndarray, turns: dict[str, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The oracle's frames with all edited objects black, and with all of them white."""
+    names = [edit.target for edit in segment.plan.edits]
+    dark, bright = (
+        rerender(
+            segment.episode, frames, segment.plan, dict.fromkeys(names, (level,) * 3), turns
+        ).astype(np.float32)
+        for level in (0.0, 1.0)
+    )
+    return dark, bright
 
 
 def _fit(

@@ -58,7 +58,7 @@ class PretrainConfig:
     relation_captions: int = 224
     """Captions of relations compared with each batch."""
     muon_rate: float = 0.03
-    """Of convolutions and the text tower's layers, relative to their norm."""
+    """Of convolutions, relative to their norm."""
     learning_rate: float = 2e-3
     """Of everything else, by AdamW."""
     weight_decay: float = 0.05
@@ -108,9 +108,10 @@ def choose_captions(batch: Batch, count: int, stage: Stage, rng: np.random.Gener
     return torch.from_numpy(np.concatenate([objects, true, extra]).astype(np.int64))
 
 
-def _is_hidden(name: str, weight: Tensor) -> bool:
-    """Convolutions and the layers of the text tower; no embeddings, projections, norms or dense heads."""
-    return weight.ndim == 4 or (weight.ndim == 2 and "text_model.encoder" in name)
+def _takes_large_steps(weight: Tensor) -> bool:
+    """Convolutions. The text tower is none: with steps of this size its attention soon sees one word only, and
+    "a red cube" and "a blue cube" get one vector."""
+    return weight.ndim == 4
 
 
 @dataclass
@@ -137,12 +138,10 @@ class Trainer:
             config.dense_weight,
             config.patch_weight,
         )
-        hidden = {name for name, weight in self.run.named_parameters() if _is_hidden(name, weight)}
-        others = [weight for name, weight in self.run.named_parameters() if name not in hidden]
+        large = [weight for weight in self.run.parameters() if _takes_large_steps(weight)]
+        others = [weight for weight in self.run.parameters() if not _takes_large_steps(weight)]
         self.optimizers: dict[str, torch.optim.Optimizer] = {
-            "muon": Muon(
-                [weight for name, weight in self.run.named_parameters() if name in hidden], config.muon_rate
-            ),
+            "muon": Muon(large, config.muon_rate),
             "adamw": torch.optim.AdamW(
                 [
                     {"params": [p for p in others if p.ndim >= 2], "weight_decay": config.weight_decay},

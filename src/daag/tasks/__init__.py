@@ -5,6 +5,7 @@ from daag.tasks.held_out import caption_is_held_out, is_held_out
 from daag.tasks.objects import CARRYING_KINDS, KINDS, Look, all_looks
 from daag.tasks.palette import COLOURS, sample_shade
 from daag.tasks.relations import RELATIONS, Fact, Relation, possible_facts
+from daag.tasks.shapes import OBJECT_HEIGHT, SHAPES, UprightShape
 from daag.tasks.task import Subgoal, Task
 from daag.tasks.word_swap import word_swaps
 
@@ -12,7 +13,9 @@ __all__ = [
     "CARRYING_KINDS",
     "COLOURS",
     "KINDS",
+    "OBJECT_HEIGHT",
     "RELATIONS",
+    "SHAPES",
     "EditPlan",
     "Fact",
     "Look",
@@ -21,6 +24,7 @@ __all__ = [
     "Relation",
     "Subgoal",
     "Task",
+    "UprightShape",
     "all_looks",
     "caption_is_held_out",
     "is_held_out",

@@ -6,7 +6,8 @@ import mujoco
 import numpy as np
 
 from daag.envs.shading import Surfaces
-from daag.envs.stacking.scene import OBJECT_HEIGHT, Scene, SceneObject
+from daag.envs.stacking.scene import Scene, SceneObject
+from daag.tasks import OBJECT_HEIGHT, SHAPES
 
 GRIPPER_JOINTS = ("x", "y", "z", "yaw", "left", "right")
 """The first six joints of every model, so that `qpos[:6]` is the gripper and `qpos[6 + 7 * i:]` object i."""
@@ -19,7 +20,6 @@ FINGER_OPENING = 0.047
 """Metres from the gripper's axis to each open finger's inner side."""
 
 _HALF_HEIGHT = OBJECT_HEIGHT / 2
-_PRISM_RADIUS = 0.038  # of the circle through the triangle's corners; its altitude is 1.5 times that, 5.7 cm
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,17 +47,16 @@ def build_model(scene: Scene) -> SceneModel:
 
 
 def _prism_mesh(index: int, item: SceneObject) -> str:
-    radius = _PRISM_RADIUS * item.scale
-    corners = [(radius * np.cos(a), radius * np.sin(a)) for a in np.radians([90, 210, 330])]
+    corners = [(item.scale * x, item.scale * y) for x, y in SHAPES["prism"].corners]
     vertices = " ".join(f"{x:.6f} {y:.6f} {z:.6f}" for z in (-_HALF_HEIGHT, _HALF_HEIGHT) for x, y in corners)
     return f'<mesh name="prism{index}" vertex="{vertices}"/>'
 
 
 def _object_xml(index: int, item: SceneObject) -> str:
-    scale = item.scale
+    box, round_ = (item.scale * SHAPES[kind].inradius for kind in ("cube", "cylinder"))
     shape = {
-        "cube": f'type="box" size="{0.028 * scale} {0.028 * scale} {_HALF_HEIGHT}"',
-        "cylinder": f'type="cylinder" size="{0.030 * scale} {_HALF_HEIGHT}"',
+        "cube": f'type="box" size="{box} {box} {_HALF_HEIGHT}"',
+        "cylinder": f'type="cylinder" size="{round_} {_HALF_HEIGHT}"',
         "prism": f'type="mesh" mesh="prism{index}"',
         "sphere": f'type="sphere" size="{_HALF_HEIGHT}"',
     }[item.look.kind]

@@ -18,9 +18,16 @@ from daag.tasks import COLOURS, EditPlan, Fact, Look
 Albedos = Mapping[str, Sequence[float] | np.ndarray]
 """Object name after the edit to RGB in [0, 1]."""
 
+Turns = Mapping[str, float]
+"""Object name after the edit to radians about the vertical."""
+
 
 def rerender(
-    episode: Episode, frame_index: np.ndarray, plan: EditPlan | None, albedos: Albedos | None = None
+    episode: Episode,
+    frame_index: np.ndarray,
+    plan: EditPlan | None,
+    albedos: Albedos | None = None,
+    turns: Turns | None = None,
 ) -> UInt8[np.ndarray, "N H W 3"]:
     """Draw some frames of an episode as they would have looked, in default quality.
 
@@ -30,11 +37,15 @@ def rerender(
         plan: which objects look different; None draws the episode as it was.
         albedos: shades of the new looks; by default an exchanged look keeps its owner's shade, and a new one takes
             the middle of its colour word's range.
+        turns: by how much objects are turned in all frames; by default not at all.
 
     Raises:
         EditError: the episode has no world state, or the plan does not fit its scene.
     """
     scene_model, qpos = _edited(episode, frame_index, plan, albedos or {})
+    for name, turn in (turns or {}).items():
+        pose = scene_model.object_qpos(scene_model.scene.names.index(name))
+        qpos[:, pose] = _turned(qpos[:, pose], turn)
     return _draw(scene_model, qpos, episode.frames.shape[1:3])
 
 
@@ -110,6 +121,15 @@ def _change_looks(scene: Scene, plan: EditPlan, albedos: Albedos) -> Scene:
             item = item.with_look(look, shade)
         objects.append(item)
     return replace(scene, objects=tuple(objects))
+
+
+def _turned(poses: np.ndarray, turn: float) -> np.ndarray:
+    """Poses (N, 7), positions and quaternions, turned about the vertical through each object."""
+    turned = poses.copy()
+    about = np.array([np.cos(turn / 2), 0.0, 0.0, np.sin(turn / 2)])
+    for row, quaternion in zip(turned, poses[:, 3:], strict=True):
+        mujoco.mju_mulQuat(row[3:], about, quaternion)
+    return turned
 
 
 def _draw(scene_model: SceneModel, qpos: np.ndarray, shape: tuple[int, int]) -> UInt8[np.ndarray, "N H W 3"]:

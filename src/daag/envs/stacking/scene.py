@@ -9,10 +9,7 @@ import numpy as np
 from daag.envs.camera import CameraPose
 from daag.envs.shading import Light
 from daag.errors import SceneError
-from daag.tasks import KINDS, Look, all_looks, sample_shade
-
-OBJECT_HEIGHT = 0.056
-"""Metres; all kinds are equally high, so that the grasp height is half of it for every object on the table."""
+from daag.tasks import KINDS, OBJECT_HEIGHT, Look, all_looks, sample_shade
 
 WORKSPACE_CENTER = (0.0, 0.0)
 WORKSPACE_HALF_EXTENT = (0.14, 0.12)
