@@ -9,10 +9,10 @@ from daag.envs import RGB_STACKING, EpisodeRecorder
 from daag.envs.stacking import RGBStackingEnv, Scene, facts_at, fit_albedos, rerender
 from daag.envs.stacking.model import HOME, build_model
 from daag.envs.stacking.predicates import true_facts
-from daag.envs.stacking.scene import OBJECT_HEIGHT, sample_positions, sample_scene
+from daag.envs.stacking.scene import sample_positions, sample_scene
 from daag.episodes import Episode
 from daag.errors import EditError, EpisodeError, SceneError
-from daag.tasks import COLOURS, EditPlan, Look, ObjectEdit
+from daag.tasks import COLOURS, OBJECT_HEIGHT, EditPlan, Look, ObjectEdit
 
 LOOKS = tuple(map(Look.parse, ("red cube", "blue cylinder", "green prism", "white sphere")))
 EXCHANGE = EditPlan(

@@ -64,7 +64,10 @@ class TableCamera:
         basis = np.column_stack(
             [columns + 0.5 - width / 2, rows + 0.5 - height / 2, np.ones(len(rows), dtype=np.float64)]
         )
-        (slope_x, slope_y, middle), *_ = np.linalg.lstsq(basis, inverse, rcond=None)
+        solution, *_ = np.linalg.lstsq(basis, inverse, rcond=None)
+        misfit = np.abs(basis @ solution - inverse)
+        flat = misfit <= 3 * np.median(misfit)  # a gripper has faces that are turned up as well
+        (slope_x, slope_y, middle), *_ = np.linalg.lstsq(basis[flat], inverse[flat], rcond=None)
         offset = up[2] / middle
         focal = np.hypot(up[0], up[1]) / max(abs(offset) * np.hypot(slope_x, slope_y), 1e-9)
         # Exact again after the rounding of normals: what the fitted plane says its normal is.
@@ -92,7 +95,9 @@ class TableCamera:
     def _rays_through(self, x: float, y: float) -> Float64[np.ndarray, "H W 3"]:
         height, width = self.shape
         grid_y, grid_x = np.meshgrid(np.arange(height) + y, np.arange(width) + x, indexing="ij")
-        rays = np.stack([grid_x - width / 2, grid_y - height / 2, np.full_like(grid_x, self.focal_pixels)], -1)
+        rays = np.stack(
+            [grid_x - width / 2, grid_y - height / 2, np.full_like(grid_x, self.focal_pixels)], -1
+        )
         return np.asarray(rays / self.focal_pixels @ self.to_table.T)
 
 

@@ -97,9 +97,7 @@ def _fit_light(
 ) -> Float64[np.ndarray, "6"]:
     """How bright the object is, relative to the reference, as a linear function of its normal; and between what."""
     pixels, facing = [], []
-    for frame, segmentation, normals in zip(
-        frames, conditions.segmentation, conditions.normals, strict=True
-    ):
+    for frame, segmentation, normals in zip(frames, conditions.segmentation, conditions.normals, strict=True):
         inside = inner(segmentation == object_id)
         pixels.append(frame[inside].max(axis=-1) / 255.0)
         facing.append(normals[inside] / 127.0)
@@ -122,7 +120,9 @@ def _brightness(
     return np.asarray(np.clip(normals @ light[:3] + light[3], light[4], light[5]))
 
 
-def _spread(values: Float64[np.ndarray, "H W"], inside: Bool[np.ndarray, "H W"]) -> Float64[np.ndarray, "H W"]:
+def _spread(
+    values: Float64[np.ndarray, "H W"], inside: Bool[np.ndarray, "H W"]
+) -> Float64[np.ndarray, "H W"]:
     """Values continued one pixel beyond where they are known: the mean of known neighbours."""
     total, count = (
         _sum_of_neighbours(np.where(inside, part, 0.0)) for part in (values, np.ones(values.shape))
@@ -130,9 +130,7 @@ def _spread(values: Float64[np.ndarray, "H W"], inside: Bool[np.ndarray, "H W"])
     return np.asarray(np.where(inside, values, total / np.maximum(count, 1.0)))
 
 
-def _fill(
-    frame: UInt8[np.ndarray, "H W 3"], known: Bool[np.ndarray, "H W"]
-) -> Float32[np.ndarray, "H W 3"]:
+def _fill(frame: UInt8[np.ndarray, "H W 3"], known: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W 3"]:
     """The picture with what is not known continued from around it, ring by ring."""
     picture, known = frame.astype(np.float32), known.copy()
     if not known.any():

@@ -136,9 +136,9 @@ def _extremes(
     """The oracle's frames with all edited objects black, and with all of them white."""
     names = [edit.target for edit in segment.plan.edits]
     dark, bright = (
-        rerender(
-            segment.episode, frames, segment.plan, dict.fromkeys(names, (level,) * 3), turns
-        ).astype(np.float32)
+        rerender(segment.episode, frames, segment.plan, dict.fromkeys(names, (level,) * 3), turns).astype(
+            np.float32
+        )
         for level in (0.0, 1.0)
     )
     return dark, bright

@@ -95,9 +95,7 @@ def measure(detector: ClipDetector, scenes: LabelledScenes) -> dict[str, float]:
         at `PREVALENCE`; and `text_swap`, the share of word swaps of true facts that score below the fact.
     """
     batch = plain_batch(scenes, torch.arange(len(scenes)))
-    scores = similarity(
-        detector.embed_frames(scenes.rgb.numpy()), detector.embed_texts(object_captions())
-    )
+    scores = similarity(detector.embed_frames(scenes.rgb.numpy()), detector.embed_texts(object_captions()))
     positive, known = (labels[:, :NUM_OBJECT_CAPTIONS].numpy() for labels in (batch.positive, batch.known))
     metrics = {}
     for name, columns in OBJECT_COLUMNS.items():

@@ -24,13 +24,12 @@ from daag.envs.stacking.scene import (
     MAX_OBJECTS,
     MIN_OBJECTS,
     MIN_SPACING,
-    OBJECT_HEIGHT,
     WORKSPACE_HALF_EXTENT,
     sample_looks,
     sample_scene,
 )
 from daag.errors import ModelError, SceneError
-from daag.tasks import CARRYING_KINDS, Fact, Look, is_held_out
+from daag.tasks import CARRYING_KINDS, OBJECT_HEIGHT, Fact, Look, is_held_out
 
 
 @dataclass(frozen=True, eq=False)

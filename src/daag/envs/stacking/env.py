@@ -21,7 +21,6 @@ from daag.envs.stacking.predicates import true_facts
 from daag.envs.stacking.scene import (
     MAX_OBJECTS,
     MIN_OBJECTS,
-    OBJECT_HEIGHT,
     WORKSPACE_CENTER,
     WORKSPACE_HALF_EXTENT,
     Scene,
@@ -30,7 +29,7 @@ from daag.envs.stacking.scene import (
     sample_scene,
 )
 from daag.errors import ConfigError, SceneError, UnknownNameError
-from daag.tasks import CARRYING_KINDS, KINDS, Fact, possible_facts
+from daag.tasks import CARRYING_KINDS, KINDS, OBJECT_HEIGHT, Fact, possible_facts
 
 Control = Literal["primitive", "cartesian"]
 Observation = dict[str, Any]

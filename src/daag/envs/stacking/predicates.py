@@ -3,8 +3,7 @@
 import numpy as np
 
 from daag.envs.stacking.model import SceneModel
-from daag.envs.stacking.scene import OBJECT_HEIGHT
-from daag.tasks import CARRYING_KINDS, Fact
+from daag.tasks import CARRYING_KINDS, OBJECT_HEIGHT, Fact
 
 ON_HORIZONTAL = 0.032
 """Metres between centres up to which one object rests on another (beyond that it would fall)."""

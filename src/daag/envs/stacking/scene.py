@@ -9,7 +9,7 @@ import numpy as np
 from daag.envs.camera import CameraPose
 from daag.envs.shading import Light
 from daag.errors import SceneError
-from daag.tasks import KINDS, OBJECT_HEIGHT, Look, all_looks, sample_shade
+from daag.tasks import KINDS, Look, all_looks, sample_shade
 
 WORKSPACE_CENTER = (0.0, 0.0)
 WORKSPACE_HALF_EXTENT = (0.14, 0.12)

@@ -1,0 +1,96 @@
+"""A change of kind on rendered scenes: what may change, and how near the result comes to a render."""
+
+import numpy as np
+import pytest
+
+from daag.diffusion.compositing import box_mask
+from daag.diffusion.conditions import conditions_of
+from daag.diffusion.editor import Conditions
+from daag.diffusion.intrinsics import reference_brightness
+from daag.diffusion.reshaping import BOX_GROWTH, Reshaped, reshape
+from daag.pretraining.scenes import RenderedScene, random_scene
+
+
+def conditions(scene: RenderedScene) -> Conditions:
+    return Conditions(
+        segmentation=scene.segmentation[None],
+        object_ids={name: key for key, name in scene.object_names.items()},
+        depth=scene.depth[None],
+        normals=scene.normals[None],
+    )
+
+
+def reshaped(scene: RenderedScene, key: int, kind: str) -> Reshaped | None:
+    own = scene.segmentation == key
+    source = scene.object_names[key].split()[1]
+    reference = reference_brightness(scene.rgb, own)
+    return reshape(scene.rgb[None], conditions(scene), key, (source, kind), reference)[0]
+
+
+@pytest.fixture(scope="module")
+def objects() -> list[tuple[RenderedScene, int]]:
+    """Well visible cubes and cylinders."""
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(30):
+        scene = random_scene(rng)
+        for key, name in scene.object_names.items():
+            if name.split()[1] in ("cube", "cylinder") and (scene.segmentation == key).sum() >= 80:
+                found.append((scene, key))
+    return found
+
+
+def test_masks_stay_near_the_object_and_off_the_others(objects: list[tuple[RenderedScene, int]]) -> None:
+    for scene, key in objects:
+        shape = reshaped(scene, key, "prism")
+        assert shape is not None
+        allowed = box_mask(scene.segmentation, scene.depth, key, (BOX_GROWTH,) * 4)
+        assert not shape.mask[~allowed].any()
+        others = (scene.segmentation != 0) & (scene.segmentation != key)
+        assert not shape.mask[others].any()
+        assert (scene.segmentation == key)[~shape.mask].sum() == 0
+        assert not shape.intrinsics.matte[~shape.mask].any()
+
+
+def test_an_object_given_its_own_shape_again_looks_as_before(
+    objects: list[tuple[RenderedScene, int]],
+) -> None:
+    errors, changes = [], []
+    for scene, key in objects:
+        kind = scene.object_names[key].split()[1]
+        shape = reshaped(scene, key, kind)
+        assert shape is not None
+        own = scene.segmentation == key
+        # The flat colour that the shading is relative to.
+        inside = scene.rgb[own].astype(float)
+        flat = inside[np.argsort(inside.max(axis=1))[len(inside) // 2]]
+        again = shape.intrinsics.restore(np.broadcast_to(flat, scene.rgb.shape).astype(np.uint8))
+        errors.append(np.abs(again[own].astype(float) - scene.rgb[own]).mean())
+        changes.append(np.abs(inside - inside.mean(axis=0)).mean())
+    assert np.mean(errors) < 0.75 * np.mean(
+        changes
+    )  # better than one colour all over: light and edges are right
+    assert np.mean(errors) < 18
+
+
+def test_a_smaller_kind_bares_what_is_behind(objects: list[tuple[RenderedScene, int]]) -> None:
+    bared = 0
+    for scene, key in objects:
+        shape = reshaped(scene, key, "prism")
+        assert shape is not None
+        bare = (scene.segmentation == key) & (shape.intrinsics.matte == 0)
+        bared += int(bare.sum())
+        # There the picture is the background's, whatever is painted.
+        black = shape.intrinsics.restore(np.zeros_like(scene.rgb))
+        white = shape.intrinsics.restore(np.full_like(scene.rgb, 255))
+        assert np.array_equal(black[bare], white[bare])
+    assert bared > 200
+
+
+def test_an_episode_without_a_table_has_no_new_shapes(make_episode) -> None:  # type: ignore[no-untyped-def]
+    from daag.tasks import EditPlan, ObjectEdit
+
+    episode = make_episode([(4, 4, 12, 11)] * 2)
+    plan = EditPlan((ObjectEdit("replace", "red cube", "red prism"),))
+    known = conditions_of(episode, np.arange(2), plan)
+    assert reshape(episode.frames, known, 1, ("cube", "prism"), 0.5) == [None, None]
