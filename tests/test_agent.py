@@ -1,14 +1,17 @@
 """The loop, with the world's truth as detector and the oracle as editor: real episodes, real learning, no training."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from tests.knowing import knowing_agent, telling_env
 
 from daag.agent import Agent, AgentConfig, Event, Progress
-from daag.errors import ConfigError, LanguageError
-from daag.rewards.detector import similarity
+from daag.errors import ConfigError, LanguageError, RewardDetectorError
+from daag.hindsight import GateConfig
+from daag.rewards.detector import RewardDetector, similarity
+from daag.rewards.finetuning import LabelledPairs
 from daag.rewards.known_frames import KnownFrames
 from daag.tasks import Task
 
@@ -68,6 +71,47 @@ def test_the_next_task_starts_from_what_the_memory_holds() -> None:
         episode.instruction == SECOND.instruction and episode.provenance.source_id.startswith("run/0/")
         for episode in extract.augmentation.episodes
     )
+
+
+def test_a_new_task_begins_by_teaching_the_detector_what_the_past_can_show() -> None:
+    taught = KnownFrames()
+    lessons = []
+
+    def finetune(
+        detector: RewardDetector, new: LabelledPairs, old: LabelledPairs, seed: int
+    ) -> RewardDetector:
+        lessons.append((new, old))
+        return taught
+
+    agent = knowing_agent(KnownFrames(), SHORT)
+    env = telling_env(agent.detector, motion_frames=0)
+    agent.finetune = finetune
+    agent.hindsight = replace(
+        agent.hindsight, config=replace(agent.hindsight.config, gate=GateConfig(enabled=False))
+    )
+    first = list(agent.learn(FIRST, env, 0))
+    assert first[0].kind == "extract" and not lessons  # nothing is remembered yet
+    second = agent.learn(SECOND, env, 1)
+    event = next(second)
+    assert event.kind == "finetune" and int(str(event.values["repainted"])) > 0
+    ((new, old),) = lessons
+    assert set(new.descriptions) == {"the green cube is on the yellow cube"}
+    assert new.labels.any() and not new.labels.all() and len(old) >= len(new)
+    assert agent.detector is taught and agent.hindsight.detector is taught
+    assert next(second).kind == "extract"
+
+
+def test_too_few_pairs_leave_the_detector_as_it_is_and_are_said() -> None:
+    def refuse(detector: RewardDetector, new: LabelledPairs, old: LabelledPairs, seed: int) -> RewardDetector:
+        raise RewardDetectorError("too few")
+
+    agent = knowing_agent(KnownFrames(), SHORT)
+    agent.finetune = refuse
+    learn(agent, FIRST)
+    before = agent.detector
+    event = learn(agent, SECOND, 1)[0]
+    assert event.kind == "finetune" and event.values["reason"] == "too few" and not event.values["changed"]
+    assert agent.detector is before
 
 
 def test_equal_seeds_give_equal_events_and_actions() -> None:

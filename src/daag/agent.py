@@ -3,7 +3,7 @@
 `Agent.learn` is the loop of the method, top to bottom. Its parts are made elsewhere and passed in.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -11,12 +11,13 @@ import gymnasium
 import numpy as np
 
 from daag.episodes import Achievement, BatchShares, Episode, LifelongBuffer, TaskBuffer
-from daag.errors import ConfigError
-from daag.hindsight import Augmentation, Hindsight
+from daag.errors import ConfigError, RewardDetectorError
+from daag.hindsight import Augmentation, Hindsight, prepare_lesson
 from daag.llm.planner import Planner
 from daag.play import Moment, Played, play
 from daag.policies import Learner, Policy
 from daag.rewards.detector import RewardDetector, similarity
+from daag.rewards.finetuning import LabelledPairs
 from daag.rewards.labelling import label
 from daag.tasks import Subgoal, Task
 
@@ -84,13 +85,18 @@ class Progress:
 class Event:
     """Something that happened while learning, for whoever logs, draws and saves."""
 
-    kind: Literal["extract", "episode", "fit", "learnt"]
+    kind: Literal["finetune", "extract", "episode", "fit", "learnt"]
     values: Mapping[str, object]
     """Numbers and words by name."""
     progress: Progress
     """From here learning can go on."""
     augmentation: Augmentation | None = None
     """What hindsight made of the episodes concerned."""
+
+
+Finetune = Callable[[RewardDetector, LabelledPairs, LabelledPairs, int], RewardDetector]
+"""Detector, pairs of the new task, pairs of the old ones, and a seed, to another detector; or to the same one where
+nothing was gained. Raises RewardDetectorError where the pairs are too few."""
 
 
 @runtime_checkable
@@ -119,6 +125,7 @@ class Agent:
         config: how long and how much.
         seed: of everything random.
         run_name: prefix of all episode ids.
+        finetune: teaches the detector a new task; None keeps it as it is.
     """
 
     planner: Planner
@@ -131,6 +138,16 @@ class Agent:
     config: AgentConfig = field(default_factory=AgentConfig)
     seed: int = 0
     run_name: str = "run"
+    finetune: Finetune | None = None
+
+    def __post_init__(self) -> None:
+        # The memory is searched by the first detector's vectors for life: a finetuned one speaks another language.
+        self._encode = self.detector.embed_texts
+
+    def use_detector(self, detector: RewardDetector) -> None:
+        """Label, stop and judge by another detector from now on."""
+        self.detector = detector
+        self.hindsight = replace(self.hindsight, detector=detector)
 
     @property
     def policy(self) -> Policy:
@@ -151,7 +168,10 @@ class Agent:
         subgoals = self.planner.decompose(task.instruction)
         progress = start
         if progress is None:
-            extracted = self._extract(subgoals, task_index)
+            past = self._remember(subgoals, task_index)
+            if self.finetune is not None and past:
+                yield Event("finetune", self._finetune(self.finetune, past, subgoals, task_index), Progress())
+            extracted = self._extract(past, subgoals)
             self.task_buffer.extend(extracted.episodes)
             progress = Progress()
             yield Event("extract", {"instruction": task.instruction}, progress, extracted)
@@ -207,16 +227,38 @@ class Agent:
                 break
         return float(np.mean(outcomes))
 
-    def _extract(self, subgoals: Sequence[Subgoal], task_index: int) -> Augmentation:
-        """What was already done that shows, or could look like, a success here?"""
+    def _remember(self, subgoals: Sequence[Subgoal], task_index: int) -> list[Episode]:
+        """Episodes of earlier tasks whose achievements resemble the subgoals, nearest first."""
         found: dict[str, Episode] = {}
         before = f"id NOT LIKE '{self.run_name}/{task_index}/%'"  # a resumed run must not meet its own future
         for goal in subgoals:
-            vector = self.detector.embed_texts([goal.description])[0]
+            vector = self._encode([goal.description])[0]
             for episode in self.lifelong.retrieve(vector, self.config.extract_at_most, before):
                 found.setdefault(episode.id, episode)
+        return list(found.values())
+
+    def _finetune(
+        self, finetune: Finetune, past: Sequence[Episode], subgoals: Sequence[Subgoal], task_index: int
+    ) -> dict[str, object]:
+        """Teach the detector the new task on repainted frames of old ones."""
+        lesson = prepare_lesson(self.hindsight, past, subgoals, self.seed)
+        new, old = lesson.pairs
+        values: dict[str, object] = {
+            "pairs": len(new), "repainted": lesson.num_repainted, "rejected": lesson.num_rejected
+        }  # fmt: skip
+        before = self.detector.hash
+        try:
+            self.use_detector(finetune(self.detector, new, old, _seed(self.seed, task_index, 3)))
+        except (
+            RewardDetectorError
+        ) as error:  # too few pairs: the detector stays as it is, and the log says why
+            values["reason"] = str(error)
+        return {**values, "changed": self.detector.hash != before}
+
+    def _extract(self, past: Sequence[Episode], subgoals: Sequence[Subgoal]) -> Augmentation:
+        """What was already done that shows, or could look like, a success here?"""
         result = Augmentation()
-        for episode in found.values():
+        for episode in past:
             result += self.hindsight.augment(episode, subgoals, self.seed)
         return result
 
@@ -231,7 +273,7 @@ class Agent:
             return self.explorer.explore(moment.proposals, rng)
 
         reached = self._reached if trial else _never
-        scene_seed = int(np.random.SeedSequence((self.seed, task_index, index)).generate_state(1)[0]) % 2**31
+        scene_seed = _seed(self.seed, task_index, index) % 2**31
         episode_id = f"{self.run_name}/{task_index}/{index:05d}"
         return play(env, episode_id, task.instruction, subgoals, scene_seed, choose, reached)
 
@@ -264,7 +306,7 @@ class Agent:
         """Where retrieval finds an episode: the mean embedding of what it achieved."""
         if not episode.achievements:
             return None
-        vectors = self.detector.embed_texts([achievement.description for achievement in episode.achievements])
+        vectors = self._encode([achievement.description for achievement in episode.achievements])
         mean = vectors.mean(axis=0)
         return np.asarray(mean / np.linalg.norm(mean), dtype=np.float32)
 
@@ -286,9 +328,13 @@ class Agent:
         def draw(batch_size: int, rng: np.random.Generator) -> list[tuple[Episode, int]]:
             return self.task_buffer.sample(batch_size, rng, self.config.shares, current)
 
-        seed = int(np.random.SeedSequence((self.seed, task_index, episodes, 2)).generate_state(1)[0])
+        seed = _seed(self.seed, task_index, episodes, 2)
         metrics = self.learner.fit(draw, self.config.updates_per_fit, seed)
         return {**metrics, "task_buffer": self.task_buffer.counts()}
+
+
+def _seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
 
 
 def _never(moment: Moment, goal: Subgoal) -> bool:  # noqa: ARG001 - the signature of Reached

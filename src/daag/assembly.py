@@ -21,6 +21,7 @@ from daag.llm import CachedPlanner, GrammarPlanner, Planner
 from daag.policies import Exploration, ExplorationConfig, SelfImitation, TextEncoder, Workspace
 from daag.rewards.clip import PRETRAINED, ClipDetector, pretrained
 from daag.rewards.detector import RewardDetector
+from daag.rewards.finetuning import FinetuneConfig, LabelledPairs, finetune
 from daag.tasks import CARRYING_KINDS
 
 Arm = Literal[
@@ -131,6 +132,19 @@ def make_hindsight(arm: str, planner: Planner, detector: RewardDetector) -> Hind
     return Hindsight(planner, detector, editor, config)
 
 
+def teach(
+    detector: RewardDetector, pairs: LabelledPairs, old_pairs: LabelledPairs, seed: int
+) -> RewardDetector:
+    """Finetune a dual encoder; the agent's `Finetune`. Others cannot be taught and stay as they are.
+
+    Raises:
+        RewardDetectorError: too few pairs.
+    """
+    if not isinstance(detector, ClipDetector):
+        return detector
+    return finetune(detector, pairs, old_pairs, FinetuneConfig(), seed)
+
+
 def make_agent(
     env_name: str,
     arm: str,
@@ -141,6 +155,7 @@ def make_agent(
     run_name: str = "run",
     lifelong: LifelongBuffer | None = None,
     task_buffer: TaskBuffer | None = None,
+    finetune_detector: bool = True,
 ) -> Agent:
     """An agent for a world.
 
@@ -154,6 +169,7 @@ def make_agent(
         run_name: prefix of all episode ids.
         lifelong: memory; a fresh one in main memory by default.
         task_buffer: likewise.
+        finetune_detector: whether the detector is taught each new task on repainted frames of earlier ones.
 
     Raises:
         UnknownNameError: no such world or arm.
@@ -174,4 +190,5 @@ def make_agent(
         config=config or AgentConfig(),
         seed=seed,
         run_name=run_name,
+        finetune=teach if finetune_detector else None,
     )

@@ -25,6 +25,7 @@ from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer
 from daag.errors import ConfigError, RunError
 from daag.hindsight import count_reasons
 from daag.policies import SelfImitation
+from daag.rewards.clip import ClipDetector
 from daag.run import RunDirectory, RunState
 from daag.tasks import Task
 
@@ -52,6 +53,8 @@ class LifelongConfig:
     """Which hindsight: `none`, `relabel`, `hea`, ..."""
     detector: str = "ready"
     """Reward detector: `ready`, `base`, a directory, or a hub id."""
+    finetune: bool = True
+    """Whether the detector is taught each new task, on repainted frames of the tasks before."""
     evaluation_scenes: int = 50
     """Held-out scenes after each task."""
     curve_scenes: int = 20
@@ -99,6 +102,8 @@ class LifelongRun:
         self._planner = make_planner(config.arm, directory.path / "planner-cache.jsonl")
         self._state = directory.load_state()
         self.agent = self._make_agent()
+        self._detector_name = self._state.detector if self._state else ""
+        self._detector_hash = self.agent.detector.hash
         self._policy_file = self._state.policy_file if self._state else ""
         self._num_fits = int(self._policy_file.split("-")[1].split(".")[0]) if self._policy_file else 0
         self._writer = SummaryWriter(str(directory.path / "tensorboard"))
@@ -138,6 +143,10 @@ class LifelongRun:
         for event in self.agent.learn(task, env, index, start):
             self.directory.log_time(event.kind, time.monotonic() - clock)
             self._log(index, event)
+            if event.kind == "finetune":
+                self._keep_detector(index)
+                clock = time.monotonic()
+                continue  # no moment to go on from: the task has hardly begun
             if event.kind == "fit" and self.config.curve_scenes:
                 clock = time.monotonic()
                 self._evaluate(
@@ -158,6 +167,14 @@ class LifelongRun:
                 bars.update(bar, completed=event.progress.episodes)
                 self._save(index, event)
             clock = time.monotonic()
+
+    def _keep_detector(self, index: int) -> None:
+        """Write the detector that a task was begun with, where it is another than the one before."""
+        detector = self.agent.detector
+        assert isinstance(detector, ClipDetector)
+        if detector.hash != self._detector_hash:
+            self._detector_name, self._detector_hash = f"detector-{index}", detector.hash
+            detector.save_pretrained(self.directory.path / self._detector_name)
 
     def _evaluate(self, index: int, task: Task, env: Env, scenes: int, episodes: int, final: bool) -> float:
         seeds = [EVALUATION_SEED + 1000 * index + scene for scene in range(scenes)]
@@ -202,6 +219,7 @@ class LifelongRun:
                 self._policy_file,
                 len(self.agent.task_buffer),
                 self.directory.metrics_bytes,
+                self._detector_name,
             )
         )
 
@@ -217,9 +235,11 @@ class LifelongRun:
         )
         agent = make_agent(
             config.env, config.arm, self._detector, self._planner, config.seed, agent_config,
-            lifelong=lifelong, task_buffer=TaskBuffer(store=store, first=first),
+            lifelong=lifelong, task_buffer=TaskBuffer(store=store, first=first), finetune_detector=config.finetune,
         )  # fmt: skip
         if self._state is not None:
+            if self._state.detector:
+                agent.use_detector(load_detector(str(path / self._state.detector)))
             policy = path / self._state.policy_file
             agent.learner = SelfImitation.load(policy, instruction_encoder(self._planner, self._detector))
         return agent

@@ -7,6 +7,7 @@
     task_buffer.lance  what the policy learnt from
     rejections/        samples of edits that the gates turned down
     policy-N.safetensors, state.json
+    detector-N/        the reward detector as it was finetuned for task N; none where nothing was gained
     report.html
 
 `state.json` is replaced as a whole and names the policy file, the length of the metrics and of the task buffer that
@@ -40,6 +41,8 @@ class RunState:
     num_buffered: int
     """How many episodes of the task buffer belong to this moment."""
     metrics_bytes: int
+    detector: str = ""
+    """The finetuned detector's directory within the run; "": the one that the run began with."""
 
 
 class RunDirectory:

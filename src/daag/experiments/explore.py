@@ -53,7 +53,9 @@ def run_cell(cell: Cell, env_name: str, detector_name: str, size: _Size) -> Valu
     detector = load_detector(detector_name)
     grid = tuple(count for count in GRID if count <= size.max_episodes)
     config = AgentConfig(max_episodes=size.max_episodes, fit_after=grid, stop_after=10**9)
-    agent = make_agent(env_name, cell.arm, detector, make_planner(cell.arm), cell.seed, config)
+    agent = make_agent(
+        env_name, cell.arm, detector, make_planner(cell.arm), cell.seed, config, finetune_detector=False
+    )
     env, held_out = make_env(env_name), make_env(env_name, motion_frames=0)
     task = Task(cell.task)
     rates: dict[int, float] = {}

@@ -9,6 +9,7 @@ from daag.hindsight.augmentation import (
     count_reasons,
     plan_of,
 )
+from daag.hindsight.teaching import Lesson, prepare_lesson
 
 __all__ = [
     "Augmentation",
@@ -17,9 +18,11 @@ __all__ = [
     "GateConfig",
     "Hindsight",
     "HindsightConfig",
+    "Lesson",
     "Verdict",
     "count_reasons",
     "judge_for_detector",
     "judge_for_policy",
     "plan_of",
+    "prepare_lesson",
 ]

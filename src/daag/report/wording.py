@@ -41,6 +41,7 @@ UNITS = {"flicker": "CIELAB", "shading_residual": "of the brightness"}
 """Score to its unit; those without are cosine similarities, in [-1, 1]."""
 
 STAGES = {
+    "finetune": "teaching the detector on repainted frames",
     "extract": "looking through past episodes, and repainting them",
     "episode": "acting, labelling what happened, and repainting it",
     "fit": "training the policy",

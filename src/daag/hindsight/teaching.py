@@ -1,0 +1,102 @@
+"""What the past can teach the detector about a new task: labelled frames of old tasks, repainted to show the new one.
+
+Source: docs/paper.md (the VLM is finetuned on frames that the diffusion model changed to show the new task); which
+frames count as true and false is our choice. The gate here never asks the detector about the new description, which
+would be circular.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from daag.episodes import Achievement, Episode
+from daag.errors import EditError
+from daag.hindsight.acceptance import EditedSegment, judge_for_detector
+from daag.hindsight.augmentation import Hindsight
+from daag.rewards.finetuning import LabelledPairs
+from daag.tasks import ObjectEdit, Subgoal
+
+
+@dataclass
+class Lesson:
+    """Labelled frames of a new task and of those before it, and how they came about."""
+
+    new: list[tuple[np.ndarray, str, bool]] = field(default_factory=list)
+    """Frame, uint8 (H, W, 3), description, and whether it is true."""
+    old: list[tuple[np.ndarray, str, bool]] = field(default_factory=list)
+    num_repainted: int = 0
+    """Frames that passed the gate."""
+    num_rejected: int = 0
+
+    @property
+    def pairs(self) -> tuple[LabelledPairs, LabelledPairs]:
+        """New and old ones, for `daag.rewards.finetuning.finetune`."""
+        return _pairs(self.new), _pairs(self.old)
+
+
+def prepare_lesson(
+    hindsight: Hindsight, episodes: Iterable[Episode], subgoals: Sequence[Subgoal], seed: int
+) -> Lesson:
+    """Collect what past episodes can teach about the subgoals.
+
+    The frame that came to show something is true of it, and the observation before is not: these are the old pairs.
+    Where that something is a subgoal, they are new pairs as well. Where a repaint would make it one, the repainted frame
+    is a true new pair, and the frame before the repaint a false one that looks the same but for the objects' looks.
+
+    Args:
+        hindsight: asks, edits and judges.
+        episodes: labelled.
+        subgoals: of the new task.
+        seed: of the edits.
+    """
+    lesson = Lesson()
+    for episode in episodes:
+        for achievement in episode.achievements:
+            before, after = (episode.observations[index] for index in (achievement.end - 1, achievement.end))
+            lesson.old += [(after, achievement.description, True), (before, achievement.description, False)]
+            for goal in subgoals:
+                if hindsight.planner.compare(achievement.description, goal.description):
+                    lesson.new += [(after, goal.description, True), (before, goal.description, False)]
+                elif hindsight.editor is not None:
+                    _repaint(lesson, hindsight, episode, achievement, goal, seed)
+    return lesson
+
+
+def _repaint(
+    lesson: Lesson,
+    hindsight: Hindsight,
+    episode: Episode,
+    achievement: Achievement,
+    goal: Subgoal,
+    seed: int,
+) -> None:
+    plan = hindsight.planner.propose_edit(achievement.description, goal, episode.objects).plan
+    if plan is None or hindsight.editor is None:
+        return
+    frame = np.array([episode.observation_index[achievement.end]])
+    digest = hashlib.sha256(repr((episode.id, goal.description, achievement.end, seed)).encode())
+    try:
+        edited = hindsight.editor.edit(episode, frame, plan, int(digest.hexdigest()[:8], 16) % 2**31)
+    except EditError:
+        lesson.num_rejected += 1
+        return
+    segment = EditedSegment(episode, frame, plan, edited)
+    captions = [_captions(edit) for edit in plan.edits]
+    if not judge_for_detector(segment, captions, hindsight.detector, hindsight.config.gate).accepted:
+        lesson.num_rejected += 1
+        return
+    lesson.num_repainted += 1
+    lesson.new += [(edited[0], goal.description, True), (segment.source[0], goal.description, False)]
+
+
+def _captions(edit: ObjectEdit) -> tuple[str, str]:
+    return f"a {edit.target}", f"a {edit.source}"
+
+
+def _pairs(told: Sequence[tuple[np.ndarray, str, bool]]) -> LabelledPairs:
+    if not told:
+        return LabelledPairs(np.zeros((0, 1, 1, 3), dtype=np.uint8), (), np.zeros(0, dtype=bool))
+    frames, descriptions, labels = zip(*told, strict=True)
+    return LabelledPairs(np.stack(frames), descriptions, np.array(labels))

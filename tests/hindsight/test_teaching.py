@@ -1,0 +1,94 @@
+"""What old episodes teach about a new task: which frames are called true, which false, and which are left out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.knowing import oracle, telling_env
+
+from daag.agent import Env
+from daag.assembly import make_explorer
+from daag.diffusion import OracleEditor
+from daag.episodes import Achievement, Episode
+from daag.hindsight import GateConfig, Hindsight, HindsightConfig, prepare_lesson
+from daag.llm import GrammarPlanner
+from daag.play import Moment, play
+from daag.rewards.known_frames import KnownFrames
+from daag.rewards.labelling import label
+from daag.tasks import Subgoal
+
+PLANNER = GrammarPlanner()
+GOAL = PLANNER.decompose("stack the red cube on the blue cube")[0]
+
+
+@pytest.fixture(scope="module")
+def detector() -> KnownFrames:
+    return KnownFrames()
+
+
+@pytest.fixture(scope="module")
+def stacked(detector: KnownFrames) -> Episode:
+    """An episode that stacked something else than was asked."""
+    env: Env = telling_env(detector)
+    explorer = make_explorer("rgb-stacking")
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+
+        def choose(moment: Moment, goal: Subgoal, rng: np.random.Generator = rng) -> np.ndarray:
+            del goal
+            return explorer.explore(moment.proposals, rng)
+
+        played = play(env, f"e{seed}", GOAL.instruction, [GOAL], seed, choose, lambda moment, goal: False)
+        found = label(played.episode, PLANNER.describe(played.episode.objects), detector)
+        stacks = [item for item in found if " on " in item.description]
+        if stacks and all(item.description != GOAL.description for item in found):
+            return replace(played.episode, achievements=tuple(stacks[:1]))
+    raise AssertionError("20 episodes of random stacking stacked nothing")
+
+
+def hindsight(detector: KnownFrames, editor: OracleEditor | None, gate: bool) -> Hindsight:
+    return Hindsight(PLANNER, detector, editor, HindsightConfig(gate=GateConfig(enabled=gate)))
+
+
+def test_a_repainted_frame_is_true_and_its_source_false(stacked: Episode, detector: KnownFrames) -> None:
+    lesson = prepare_lesson(hindsight(detector, oracle(detector), gate=False), [stacked], [GOAL], seed=0)
+    new, old = lesson.pairs
+    end = stacked.observations[stacked.achievements[0].end]
+    assert new.descriptions == (GOAL.description,) * 2
+    assert new.labels.tolist() == [True, False]
+    assert np.array_equal(new.frames[1], end) and not np.array_equal(new.frames[0], end)
+    assert old.descriptions == (stacked.achievements[0].description,) * 2
+    assert np.array_equal(old.frames[0], end)
+    assert lesson.num_repainted == 1 and lesson.num_rejected == 0
+
+
+def test_what_is_a_subgoal_already_is_new_and_old(stacked: Episode, detector: KnownFrames) -> None:
+    goal = PLANNER.decompose(stacked.achievements[0].description)[0]
+    new, old = prepare_lesson(hindsight(detector, None, gate=True), [stacked], [goal], seed=0).pairs
+    assert new.labels.tolist() == old.labels.tolist() == [True, False]
+    assert np.array_equal(new.frames, old.frames)
+
+
+def test_a_repaint_that_the_gate_doubts_teaches_nothing(stacked: Episode, detector: KnownFrames) -> None:
+    # This detector was told nothing about crops: to it no object looks new.
+    lesson = prepare_lesson(hindsight(detector, oracle(detector), gate=True), [stacked], [GOAL], seed=0)
+    assert lesson.num_rejected == 1 and lesson.num_repainted == 0
+    assert not len(lesson.pairs[0]) and len(lesson.pairs[1]) == 2
+
+
+def test_what_no_repaint_can_change_is_left_out(stacked: Episode, detector: KnownFrames) -> None:
+    beside = PLANNER.decompose("put the red cube next to the blue cube")[0]
+    lesson = prepare_lesson(hindsight(detector, oracle(detector), gate=False), [stacked], [beside], seed=0)
+    assert not len(lesson.pairs[0]) and lesson.num_rejected == 0
+
+
+def test_an_object_that_nothing_shows_is_counted_not_fatal(stacked: Episode, detector: KnownFrames) -> None:
+    assert stacked.segmentation is not None
+    from daag.diffusion import Compositor
+
+    blind = replace(stacked, segmentation=np.zeros_like(stacked.segmentation), achievements=(
+        Achievement(stacked.achievements[0].description, 0, 1, 1.0),
+    ))  # fmt: skip
+    teacher = Hindsight(PLANNER, detector, Compositor(), HindsightConfig())
+    lesson = prepare_lesson(teacher, [blind], [GOAL], seed=0)
+    assert lesson.num_repainted == 0 and lesson.num_rejected == 1
