@@ -17,12 +17,18 @@ from daag.pretraining.captions import (
 )
 from daag.pretraining.detector import PretrainConfig, Trainer, choose_captions, choose_scenes, train
 from daag.pretraining.detector_model import MAX_TOKENS
-from daag.pretraining.labelled_scenes import LabelledScenes, draw_batch, plain_batch
+from daag.pretraining.labelled_scenes import (
+    LabelledScenes,
+    _about_hushed,
+    _hushed,
+    draw_batch,
+    plain_batch,
+)
 from daag.pretraining.muon import Muon, orthogonalised
 from daag.pretraining.scenes import PoolConfig, ScenePool, random_scene, write_pool
 from daag.rewards.clip import ClipDetector
 from daag.rewards.vocabulary import word_tokenizer
-from daag.tasks import Fact, caption_is_held_out, is_held_out, possible_facts
+from daag.tasks import Fact, Look, caption_is_held_out, is_held_out, possible_facts
 
 
 @pytest.fixture(scope="module")
@@ -160,3 +166,29 @@ def test_ready_without_base_says_what_to_run_first(pool: Path, tmp_path: Path) -
 def test_silly_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match="crop_share"):
         PretrainConfig("base", Path(), Path(), crop_share=1.0)
+
+
+def test_what_a_held_out_pair_that_touches_is_not_doing_is_not_told() -> None:
+    looks = torch.tensor([[-1, LOOKS.index(Look.parse("red cube")), LOOKS.index(Look.parse("blue cube")),
+                           LOOKS.index(Look.parse("green cube")), -1, -1, -1]])  # fmt: skip
+    ids = torch.zeros(1, 64, 64, dtype=torch.int8)
+    ids[0, 10:20, 10:20], ids[0, 20:30, 10:20], ids[0, 40:50, 40:50] = 1, 2, 3
+    alone = torch.full((1, 7), -1)
+    quiet = _hushed(ids, looks, alone, alone)[0]
+    assert quiet[1].tolist() == [
+        True,
+        False,
+        False,
+    ]  # red touches blue: whether it rests on anything is not told
+    assert quiet[2].tolist() == [False, True, False]  # nor whether blue carries anything
+    assert not quiet[3].any()
+    about = {all_captions().texts[i] for i in torch.nonzero(_about_hushed(looks, quiet[None])[0])[:, 0]}
+    assert "the red cube is on the green cube" in about and "the yellow prism is on the blue cube" in about
+    assert "the green cube is on the red cube" not in about and "a red cube" not in about
+    ids[0, 30:40, 10:20] = (
+        3  # green comes to touch blue, not red: blue on green is held out, red next to green too
+    )
+    assert _hushed(ids, looks, alone, alone)[0, 3].tolist() == [False, True, False]
+    stacked = alone.clone()
+    stacked[0, 1] = looks[0, 3]
+    assert not _hushed(ids, looks, stacked, alone)[0, 1].any()  # what it does rest on is told

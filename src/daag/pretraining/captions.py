@@ -33,8 +33,12 @@ class Captions:
     """A fact's position in `texts`."""
     objects: Bool[np.ndarray, "C 32"]
     """The looks that show each caption: one, all of a kind or colour, the upper one of "on", both of "next to"."""
+    upper: Bool[np.ndarray, "C 32"]
+    """The upper look of "on"."""
     lower: Bool[np.ndarray, "C 32"]
     """The lower look of "on"."""
+    beside: Bool[np.ndarray, "C 32"]
+    """Both looks of "next to"."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -53,10 +57,14 @@ def all_captions() -> Captions:
     index = {fact: NUM_OBJECT_CAPTIONS + i for i, fact in enumerate(facts)}
     texts = (*object_captions(), *(fact.description for fact in facts))
     objects = np.array([[look in _shown_by(text) for look in LOOKS] for text in texts])
-    lower = np.zeros_like(objects)
+    upper, lower, beside = np.zeros((3, *objects.shape), dtype=bool)
     for fact, position in index.items():
-        lower[position, LOOKS.index(fact.target)] = fact.relation == "on"
-    return Captions(texts, facts, index, objects, lower)
+        subject, target = LOOKS.index(fact.subject), LOOKS.index(fact.target)
+        if fact.relation == "on":
+            upper[position, subject] = lower[position, target] = True
+        else:
+            beside[position, [subject, target]] = True
+    return Captions(texts, facts, index, objects, upper, lower, beside)
 
 
 def _shown_by(text: str) -> tuple[Look, ...]:

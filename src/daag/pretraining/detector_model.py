@@ -161,12 +161,15 @@ def _dense_loss(predicted: Float[Tensor, "B P A"], batch: Batch, groups: int) ->
     Kinds count more than colours, which are learned within the first minute and then drown them.
     """
     target = batch.coverage @ batch.attributes
-    weight = 0.1 + batch.coverage[..., 1:].sum(-1)
-    weight = weight / weight.sum(1, keepdim=True) / len(weight)
+    covered = 0.1 + batch.coverage[..., 1:].sum(-1)
+    covered = covered / covered.sum(1, keepdim=True) / len(covered)
+    quiet = batch.coverage @ batch.hushed.float() > 0
     pairs = zip(predicted.split(ATTRIBUTE_SIZES, -1), target.split(ATTRIBUTE_SIZES, -1), strict=True)
     total = torch.zeros(())
     for which, (logits, mixture) in enumerate(list(pairs)[:groups]):
         cross_entropy = -(mixture * functional.log_softmax(logits, -1)).sum(-1)
+        # Groups come in pairs: of the object itself, of what it rests on, of what it carries.
+        weight = covered if which < 2 else covered * ~quiet[..., which // 2 - 1]
         total = total + (KIND_WEIGHT if which % 2 else 1.0) * (cross_entropy * weight).sum()
     return total
 

@@ -18,7 +18,7 @@ from torch.nn import functional
 from daag.errors import ModelError
 from daag.pretraining.captions import LOOKS, NUM_OBJECT_CAPTIONS, all_captions, relation_labels
 from daag.pretraining.scenes import RenderedScene, ScenePool
-from daag.tasks import COLOURS, KINDS, Fact, is_held_out
+from daag.tasks import COLOURS, KINDS, RELATIONS, Fact, is_held_out
 
 MAX_OBJECTS = 6
 PATCH_PIXELS = 8
@@ -28,6 +28,9 @@ VISIBLE_PIXELS = 16
 
 PATCH_COVERED = 0.4
 """A patch shows an object from this covered share on."""
+
+TOUCHING_PIXELS = 3
+"""Two objects touch in a picture if they come so near."""
 
 _ATTRIBUTES = len(COLOURS) + 1, len(KINDS) + 1
 ATTRIBUTE_SIZES: tuple[int, ...] = _ATTRIBUTES * 3
@@ -48,6 +51,8 @@ class LabelledScenes:
     """Which captions of relations are true; see `relation_labels`."""
     facts: tuple[tuple[Fact, ...], ...]
     """All true facts, held-out ones included: for measuring only."""
+    hushed: Bool[Tensor, "N 7 3"]
+    """Of which objects nothing is told about what they rest on, carry, and stand next to; see `_hushed`."""
     frames_per_clip: int = 1
     """So many scenes that follow each other show the same objects."""
 
@@ -102,14 +107,16 @@ class LabelledScenes:
                     upper, lower = str(fact.subject), str(fact.target)
                     below[row, ids[upper]] = look_index[lower]
                     above[row, ids[lower]] = look_index[upper]
-        attributes = torch.cat([_one_hot(torch.from_numpy(which)) for which in (looks, below, above)], dim=-1)
+        own, under, over = (torch.from_numpy(which) for which in (looks, below, above))
+        seen = torch.from_numpy(np.ascontiguousarray(segmentation))
         return cls(
             torch.from_numpy(np.ascontiguousarray(rgb)),
-            torch.from_numpy(np.ascontiguousarray(segmentation)),
-            torch.from_numpy(looks),
-            attributes,
+            seen,
+            own,
+            torch.cat([_one_hot(which) for which in (own, under, over)], dim=-1),
             torch.from_numpy(relation_labels(facts)),
             tuple(facts),
+            _hushed(seen, own, under, over),
         )
 
 
@@ -127,6 +134,7 @@ class Batch:
     known: Bool[Tensor, "B C"]
     """Which captions may be judged; no relation in a crop, no object that is barely visible."""
     looks: Int64[Tensor, "B 7"]
+    hushed: Bool[Tensor, "B 7 3"]
 
     @property
     def shows(self) -> Bool[Tensor, "B P 7"]:
@@ -175,19 +183,80 @@ def draw_batch(
         segmentation[:, None].float(), grid, mode="nearest", padding_mode="border", align_corners=False
     )
     coverage = _coverage(ids[:, 0].long())
-    positive, known = _labels(scenes.looks[index], coverage, scenes.relations[index], is_crop)
-    return Batch(
-        _recolour(pixels, generator), coverage, scenes.attributes[index], positive, known, scenes.looks[index]
-    )
+    looks, hushed = scenes.looks[index], scenes.hushed[index]
+    positive, known = _labels(looks, coverage, scenes.relations[index], is_crop)
+    known &= positive | ~_about_hushed(looks, hushed)
+    pixels = _recolour(pixels, generator)
+    return Batch(pixels, coverage, scenes.attributes[index], positive, known, looks, hushed)
 
 
 def plain_batch(scenes: LabelledScenes, index: Int64[Tensor, "B"]) -> Batch:
     """Whole frames as they are: for measuring."""
     coverage = _coverage(scenes.segmentation[index].long())
     whole = torch.zeros(len(index), dtype=torch.bool)
-    positive, known = _labels(scenes.looks[index], coverage, scenes.relations[index], whole)
+    looks, hushed = scenes.looks[index], scenes.hushed[index]
+    positive, known = _labels(looks, coverage, scenes.relations[index], whole)
     pixels = scenes.rgb[index].permute(0, 3, 1, 2).float() / 255
-    return Batch(pixels, coverage, scenes.attributes[index], positive, known, scenes.looks[index])
+    return Batch(pixels, coverage, scenes.attributes[index], positive, known, looks, hushed)
+
+
+def _hushed(
+    segmentation: Int8[Tensor, "N 64 64"],
+    looks: Int64[Tensor, "N 7"],
+    below: Int64[Tensor, "N 7"],
+    above: Int64[Tensor, "N 7"],
+) -> Bool[Tensor, "N 7 3"]:
+    """Objects of which training is told neither that they rest on nothing, nor carry nothing, nor stand alone.
+
+    No picture shows a held-out combination. A model that hears of every other picture what does *not* hold in it would
+    learn just that: red things that touch blue things are never stacked. So where two objects whose combination is held
+    out touch in the picture, what is false of them is not told.
+    """
+    on, beside = _held_out_looks()
+    hushed = torch.zeros(*looks.shape, 3, dtype=torch.bool)
+    for start in range(0, len(looks), 1024):
+        part = slice(start, start + 1024)
+        touching = _touching(segmentation[part])
+        pairs = looks[part]
+        exists = (pairs[:, :, None] >= 0) & (pairs[:, None, :] >= 0) & touching
+        first, second = pairs.clamp(min=0)[:, :, None], pairs.clamp(min=0)[:, None, :]
+        held_on, held_beside = exists & on[first, second], exists & beside[first, second]
+        hushed[part, :, 0] = held_on.any(2) & (below[part] < 0)
+        hushed[part, :, 1] = held_on.any(1) & (above[part] < 0)
+        hushed[part, :, 2] = held_beside.any(2)
+    return hushed
+
+
+def _held_out_looks() -> tuple[Bool[Tensor, "32 32"], Bool[Tensor, "32 32"]]:
+    """Whether (first on second), and (first next to second), are held out, by index in `LOOKS`."""
+    tables = torch.zeros(2, len(LOOKS), len(LOOKS), dtype=torch.bool)
+    for which, relation in enumerate(RELATIONS):
+        for i, first in enumerate(LOOKS):
+            for j, second in enumerate(LOOKS):
+                tables[which, i, j] = i != j and is_held_out(Fact(relation, first, second))
+    return tables[0], tables[1]
+
+
+def _touching(segmentation: Int8[Tensor, "N 64 64"]) -> Bool[Tensor, "N 7 7"]:
+    """Which ids come within `TOUCHING_PIXELS` of each other; no id touches itself or the table."""
+    own = functional.one_hot(segmentation.long(), MAX_OBJECTS + 1).permute(0, 3, 1, 2).float()
+    grown = functional.max_pool2d(own, 2 * TOUCHING_PIXELS + 1, stride=1, padding=TOUCHING_PIXELS)
+    meet = torch.einsum("nip,njp->nij", grown.flatten(2), own.flatten(2)) > 0
+    meet[:, 0], meet[:, :, 0] = False, False
+    return meet & ~torch.eye(MAX_OBJECTS + 1, dtype=torch.bool)
+
+
+def _about_hushed(looks: Int64[Tensor, "B 7"], hushed: Bool[Tensor, "B 7 3"]) -> Bool[Tensor, "B C"]:
+    """Which captions claim of an object what nothing is told about."""
+    has_look = functional.one_hot(looks + 1, len(LOOKS) + 1)[..., 1:].float()
+    captions = all_captions()
+    # "A on B": A's support and B's load; "next to": the neighbours of both.
+    spoken_of = (captions.upper, captions.lower, captions.beside)
+    about = torch.zeros(len(looks), len(captions), dtype=torch.bool)
+    for which, speaks in enumerate(spoken_of):
+        quiet = (hushed[..., which].float()[:, None] @ has_look)[:, 0]
+        about |= quiet @ torch.from_numpy(speaks).float().T > 0
+    return about
 
 
 def _one_hot(looks: Int64[Tensor, "N 7"]) -> Float[Tensor, "N 7 A"]:
