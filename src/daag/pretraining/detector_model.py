@@ -80,8 +80,7 @@ class Pretraining(nn.Module):
         self.model = model
         self.stage = stage
         self.dense_weight, self.patch_weight = dense_weight, patch_weight
-        width = model.config.vision_config.widths[-1]
-        self.dense = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, sum(ATTRIBUTE_SIZES)))
+        self.dense = _DenseHeads(model.config.vision_config)
         # Of objects, relations, and both in single patches.
         self.scales = nn.Parameter(torch.tensor([3.0, 3.0, 3.0, 3.0]))
         self.biases = nn.Parameter(torch.tensor([-5.0, -8.0, -5.0, -8.0]))
@@ -97,9 +96,11 @@ class Pretraining(nn.Module):
         shown, judged = batch.patch_labels(columns)
         chosen = _some_patches(batch, generator)
         with torch.autocast("cpu", torch.bfloat16):
-            seen = self.model.vision_model(
-                normalise(batch.pixels).contiguous(memory_format=torch.channels_last)
+            pixels, shapes = (
+                normalise(images).contiguous(memory_format=torch.channels_last)
+                for images in (batch.pixels, batch.shapes)
             )
+            seen = self.model.vision_model(pixels, shapes)
             places = self.model.visual_projection(seen.pooler_output)
             dense = self.dense(seen.last_hidden_state).float()
             texts = self.model.get_text_features(tokens).pooler_output
@@ -145,6 +146,32 @@ class Pretraining(nn.Module):
         count = positive.sum().clamp(min=1)
         push = (functional.softplus(level) * negative).sum() / count
         return (pull * positive).sum() / count + push
+
+
+class _DenseHeads(nn.Module):
+    """What each place shows, by the groups of `ATTRIBUTE_SIZES`: kinds, and whether there is anything, from shapes;
+    colours from the colours that the place looked at."""
+
+    def __init__(self, config: VisionTowerConfig) -> None:
+        super().__init__()
+        self._width, self._colour_width = config.widths[-1], config.colour_width
+        self.norm = nn.LayerNorm(self._width)
+        self.kinds = nn.ModuleList(nn.Linear(self._width, size) for size in ATTRIBUTE_SIZES[1::2])
+        self.colours = nn.ModuleList(nn.Linear(self._colour_width, size - 1) for size in ATTRIBUTE_SIZES[::2])
+        self.nothing = nn.Linear(self._width, len(ATTRIBUTE_SIZES[::2]))
+
+    def forward(self, hidden: Float[Tensor, "B P C"]) -> Float[Tensor, "B P A"]:
+        shapes, colours = hidden.split([self._width, hidden.shape[-1] - self._width], -1)
+        shapes = self.norm(shapes)
+        nothing = self.nothing(shapes)
+        groups: list[Tensor] = []
+        for which, looked in enumerate(colours.split(self._colour_width, -1)):
+            groups += [
+                self.colours[which](looked),
+                nothing[..., which : which + 1],
+                self.kinds[which](shapes),
+            ]
+        return torch.cat(groups, dim=-1)
 
 
 def normalise(pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:

@@ -1,17 +1,31 @@
-"""The embedded detectors' vision tower: convolutions that keep the features of 8 x 8 places of a picture apart.
+"""The embedded detectors' vision tower: places of a picture kept apart, and shapes kept apart from colours.
 
 A CLIP pools a picture into one vector. Whatever that pooling is, it mixes what belongs to different objects: of two
-stacks, A on B and C on D, one vector can hardly say whether A is on D. So nothing is pooled here: each place has a
-vector of its own, and the score of a description is that of the place that fits it best, as in FILIP
-(arXiv:2111.07783). What a place sees of its surroundings reaches about half of the picture. Source: our choice.
+stacks, A on B and C on D, one vector can hardly say whether A is on D. So nothing is pooled here: each of 8 x 8 places
+has a vector of its own, and the score of a description is that of the place that fits it best, as in FILIP
+(arXiv:2111.07783).
+
+Two networks look at a picture. One sees shapes: kinds, and what rests on what; in training its pictures have their
+colours mixed at random, so it cannot know colours. The other sees colours, a few pixels at a time, and nothing else.
+At each place the first says where the second shall look: for the colour of the object here, of what it rests on, and of
+what it carries or stands beside. So "red on blue" is red, blue and "on" put together, whether red was ever seen on
+blue or not; a single network learns that it never is. Source: our choice.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel, RegNetConfig, RegNetModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+NUM_LOOKS_ROUND = 3
+"""Colours that each place asks for."""
+
+WINDOW = 8
+"""Cells of 4 x 4 pixels along each edge of what a place may look at."""
 
 
 class VisionTowerConfig(PreTrainedConfig):
@@ -19,9 +33,10 @@ class VisionTowerConfig(PreTrainedConfig):
 
     Args:
         image_size: pixels along each edge.
-        widths: channels at 32, 16 and 8 places along each edge.
+        widths: channels of the shapes' network at 32, 16 and 8 places along each edge.
         depths: layers of the last two of them.
-        hidden_size: of the head; the width of each place's features.
+        colour_width: channels of the colours' network.
+        hidden_size: width of each place's features: shapes, and `NUM_LOOKS_ROUND` colours of twice `colour_width`.
         kwargs: transformers' own.
     """
 
@@ -33,13 +48,14 @@ class VisionTowerConfig(PreTrainedConfig):
         image_size: int = 64,
         widths: Sequence[int] = (32, 64, 128),
         depths: Sequence[int] = (2, 3),
-        hidden_size: int = 384,
+        colour_width: int = 32,
+        hidden_size: int = 448,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.image_size = image_size
         self.widths, self.depths = list(widths), list(depths)
-        self.hidden_size = hidden_size
+        self.colour_width, self.hidden_size = colour_width, hidden_size
 
 
 class VisionTower(PreTrainedModel):
@@ -59,34 +75,56 @@ class VisionTower(PreTrainedModel):
             layer_type="x",
             downsample_in_first_stage=True,
         )
+        width, colours = config.widths[-1], config.colour_width
         self.trunk = RegNetModel(trunk)
-        self.head = nn.Sequential(
-            nn.Conv2d(config.widths[-1], config.hidden_size, 1, bias=False),
-            nn.BatchNorm2d(config.hidden_size),
+        self.colours = nn.Sequential(
+            nn.Conv2d(3, 16, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(16),
             nn.ReLU(),
+            nn.Conv2d(16, colours, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(colours),
+            nn.ReLU(),
+            nn.Conv2d(colours, colours, 1),
         )
+        self.where = nn.Conv2d(width, NUM_LOOKS_ROUND * WINDOW**2, 1)
+        shapes = config.hidden_size - NUM_LOOKS_ROUND * 2 * colours
+        self.shape_head = nn.Sequential(
+            nn.Conv2d(width, shapes, 1, bias=False), nn.BatchNorm2d(shapes), nn.ReLU()
+        )
+        self.colour_head = nn.Linear(colours, 2 * colours)
         self.post_init()
 
-    def forward(self, pixel_values: Tensor, **_: Any) -> BaseModelOutputWithPooling:
+    def forward(
+        self, pixel_values: Tensor, shape_values: Tensor | None = None, **_: Any
+    ) -> BaseModelOutputWithPooling:
         """Features of each place.
 
         Args:
             pixel_values: normalised pictures, float (N, 3, H, W); H and W are multiples of 8.
+            shape_values: the same in other colours, for the network that sees shapes; in training only.
 
         Returns:
             `pooler_output`, which transformers' dual encoder projects, (N, L, C) of L = H / 8 * W / 8 places: nothing
-            is pooled. `last_hidden_state`, the trunk's features (N, L, C').
+            is pooled. `last_hidden_state`, what shapes and colours it is made of, (N, L, C').
         """
-        features = self.trunk(pixel_values).last_hidden_state
-        head = self.head(features)
+        features = self.trunk(pixel_values if shape_values is None else shape_values).last_hidden_state
+        cells = self.colours(pixel_values)
+        seen = functional.unfold(cells, WINDOW, stride=2, padding=WINDOW // 2 - 1)
+        seen = seen.unflatten(1, (cells.shape[1], WINDOW**2))
+        weights = self.where(features).flatten(2).unflatten(1, (NUM_LOOKS_ROUND, -1)).softmax(2)
+        looked = torch.einsum("nckl,nhkl->nlhc", seen, weights.to(seen.dtype))
+        named = functional.relu(self.colour_head(looked)).flatten(2)
+        shapes = self.shape_head(features).flatten(2).transpose(1, 2)
         return BaseModelOutputWithPooling(
-            last_hidden_state=features.flatten(2).transpose(1, 2),
-            pooler_output=head.flatten(2).transpose(1, 2),
+            last_hidden_state=torch.cat([features.flatten(2).transpose(1, 2), looked.flatten(2)], dim=-1),
+            pooler_output=torch.cat([shapes, named.to(shapes.dtype)], dim=-1),
         )
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
