@@ -18,9 +18,11 @@ from daag.pretraining.captions import (
 from daag.pretraining.detector import PretrainConfig, Trainer, choose_captions, choose_scenes, train
 from daag.pretraining.detector_model import MAX_TOKENS
 from daag.pretraining.labelled_scenes import (
+    ATTRIBUTE_SIZES,
     LabelledScenes,
     _about_hushed,
     _hushed,
+    _ruled_out,
     draw_batch,
     plain_batch,
 )
@@ -28,7 +30,7 @@ from daag.pretraining.muon import Muon, orthogonalised
 from daag.pretraining.scenes import PoolConfig, ScenePool, random_scene, write_pool
 from daag.rewards.clip import ClipDetector
 from daag.rewards.vocabulary import word_tokenizer
-from daag.tasks import Fact, Look, caption_is_held_out, is_held_out, possible_facts
+from daag.tasks import KINDS, Fact, Look, caption_is_held_out, is_held_out, possible_facts
 
 
 @pytest.fixture(scope="module")
@@ -192,3 +194,20 @@ def test_what_a_held_out_pair_that_touches_is_not_doing_is_not_told() -> None:
     stacked = alone.clone()
     stacked[0, 1] = looks[0, 3]
     assert not _hushed(ids, looks, stacked, alone)[0, 1].any()  # what it does rest on is told
+
+
+def test_kinds_that_only_the_held_out_list_rules_out_are_no_choice() -> None:
+    red_cube, blue_cylinder, white_prism = (
+        LOOKS.index(Look.parse(name)) for name in ("red cube", "blue cylinder", "white prism")
+    )
+    own = torch.tensor([[-1, red_cube, blue_cylinder, white_prism, -1, -1, -1]])
+    under, over = torch.full((1, 7), -1), torch.full((1, 7), -1)
+    under[0, 1], over[0, 2] = blue_cylinder, red_cube  # the red cube rests on the blue cylinder
+    ruled_out = _ruled_out(own, under, over)[0]
+    groups = [group.nonzero()[:, 0].tolist() for group in ruled_out[1].split(ATTRIBUTE_SIZES)]
+    assert groups == [[], [KINDS.index("prism")], [], [], [], []]  # it is a cube, but "no prism" is not said
+    groups = [group.nonzero()[:, 0].tolist() for group in ruled_out[2].split(ATTRIBUTE_SIZES)]
+    assert groups == [[], [], [], [], [], [KINDS.index("prism")]]
+    groups = [group.nonzero()[:, 0].tolist() for group in ruled_out[3].split(ATTRIBUTE_SIZES)]
+    assert groups == [[], [], [], [KINDS.index("cylinder")], [], []]
+    assert not ruled_out[0].any() and not ruled_out[4].any()

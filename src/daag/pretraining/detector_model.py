@@ -191,6 +191,10 @@ def _dense_loss(predicted: Float[Tensor, "B P A"], batch: Batch, groups: int) ->
     covered = 0.1 + batch.coverage[..., 1:].sum(-1)
     covered = covered / covered.sum(1, keepdim=True) / len(covered)
     quiet = batch.coverage @ batch.hushed.float() > 0
+    # Whoever covers most of a place decides what is ruled out there.
+    main = batch.coverage[..., 1:].argmax(-1) + 1
+    ruled_out = batch.ruled_out.gather(1, main[..., None].expand(-1, -1, target.shape[-1]))
+    predicted = predicted.masked_fill(ruled_out & (target == 0), -1e4)
     pairs = zip(predicted.split(ATTRIBUTE_SIZES, -1), target.split(ATTRIBUTE_SIZES, -1), strict=True)
     total = torch.zeros(())
     for which, (logits, mixture) in enumerate(list(pairs)[:groups]):

@@ -19,6 +19,7 @@ from daag.errors import ModelError
 from daag.pretraining.captions import LOOKS, NUM_OBJECT_CAPTIONS, all_captions, relation_labels
 from daag.pretraining.scenes import RenderedScene, ScenePool
 from daag.tasks import COLOURS, KINDS, RELATIONS, Fact, is_held_out
+from daag.tasks.held_out import HELD_OUT_ON_KINDS
 
 MAX_OBJECTS = 6
 PATCH_PIXELS = 8
@@ -53,6 +54,8 @@ class LabelledScenes:
     """All true facts, held-out ones included: for measuring only."""
     hushed: Bool[Tensor, "N 7 3"]
     """Of which objects nothing is told about what they rest on, carry, and stand next to; see `_hushed`."""
+    ruled_out: Bool[Tensor, "N 7 A"]
+    """Kinds that an object cannot be said not to have, or not to rest on or carry; see `_ruled_out`."""
     frames_per_clip: int = 1
     """So many scenes that follow each other show the same objects."""
 
@@ -117,6 +120,7 @@ class LabelledScenes:
             torch.from_numpy(relation_labels(facts)),
             tuple(facts),
             _hushed(seen, own, under, over),
+            _ruled_out(own, under, over),
         )
 
 
@@ -137,6 +141,7 @@ class Batch:
     """Which captions may be judged; no relation in a crop, no object that is barely visible."""
     looks: Int64[Tensor, "B 7"]
     hushed: Bool[Tensor, "B 7 3"]
+    ruled_out: Bool[Tensor, "B 7 A"]
 
     @property
     def shows(self) -> Bool[Tensor, "B P 7"]:
@@ -190,7 +195,17 @@ def draw_batch(
     known &= positive | ~_about_hushed(looks, hushed)
     pixels = _recolour(pixels, generator)
     shapes = _mixed_colours(pixels, generator)
-    return Batch(pixels, shapes, coverage, scenes.attributes[index], positive, known, looks, hushed)
+    return Batch(
+        pixels,
+        shapes,
+        coverage,
+        scenes.attributes[index],
+        positive,
+        known,
+        looks,
+        hushed,
+        scenes.ruled_out[index],
+    )
 
 
 def plain_batch(scenes: LabelledScenes, index: Int64[Tensor, "B"]) -> Batch:
@@ -200,7 +215,17 @@ def plain_batch(scenes: LabelledScenes, index: Int64[Tensor, "B"]) -> Batch:
     looks, hushed = scenes.looks[index], scenes.hushed[index]
     positive, known = _labels(looks, coverage, scenes.relations[index], whole)
     pixels = scenes.rgb[index].permute(0, 3, 1, 2).float() / 255
-    return Batch(pixels, pixels, coverage, scenes.attributes[index], positive, known, looks, hushed)
+    return Batch(
+        pixels,
+        pixels,
+        coverage,
+        scenes.attributes[index],
+        positive,
+        known,
+        looks,
+        hushed,
+        scenes.ruled_out[index],
+    )
 
 
 def _hushed(
@@ -228,6 +253,27 @@ def _hushed(
         hushed[part, :, 1] = held_on.any(1) & (above[part] < 0)
         hushed[part, :, 2] = held_beside.any(2)
     return hushed
+
+
+def _ruled_out(
+    own: Int64[Tensor, "N 7"], under: Int64[Tensor, "N 7"], over: Int64[Tensor, "N 7"]
+) -> Bool[Tensor, "N 7 A"]:
+    """Kinds that the held-out combinations rule out: what rests on a cylinder is never a prism, in training.
+
+    To tell a model that something on a cylinder is no prism would teach it that, so the choice is left out.
+    """
+    ruled_out = torch.zeros(*own.shape, sum(ATTRIBUTE_SIZES), dtype=torch.bool)
+    mine, below, above = (
+        torch.tensor(ATTRIBUTE_SIZES).cumsum(0)[::2].tolist()
+    )  # where the groups of kinds begin
+    kind_of = [torch.where(looks < 0, -1, looks // len(COLOURS)) for looks in (own, under, over)]
+    for upper, lower in HELD_OUT_ON_KINDS:
+        up, low = KINDS.index(upper), KINDS.index(lower)
+        ruled_out[..., mine + up] |= kind_of[1] == low
+        ruled_out[..., mine + low] |= kind_of[2] == up
+        ruled_out[..., below + low] |= kind_of[0] == up
+        ruled_out[..., above + up] |= kind_of[0] == low
+    return ruled_out
 
 
 def _held_out_looks() -> tuple[Bool[Tensor, "32 32"], Bool[Tensor, "32 32"]]:
