@@ -151,7 +151,9 @@ def test_training_learns_and_a_restored_trainer_goes_on_in_the_same_way(
 
 def test_both_stages_run_from_the_pool_to_a_model_directory(pool: Path, tmp_path: Path) -> None:
     for stage in ("base", "ready"):
-        config = PretrainConfig(stage, pool, tmp_path, minutes=0.005, batch_size=8, eval_scenes=150)
+        config = PretrainConfig(
+            stage, pool, tmp_path, minutes=0.005, batch_size=8, eval_scenes=150, label_episodes=2
+        )
         train(config, Console(quiet=True))
         directory = tmp_path / f"detector-{stage}"
         detector = ClipDetector.from_pretrained(directory)

@@ -1,4 +1,4 @@
-"""Episodes of pure exploration on held-out tasks, with what is true in them: the ground on which models are measured."""
+"""Episodes of pure exploration, with what is true in them: the ground on which models are measured."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from daag.tasks import CARRYING_KINDS, Fact, Look, all_looks, is_held_out
 
 @dataclass(frozen=True, eq=False)
 class Explored:
-    """An episode of random picks and places on a held-out task."""
+    """An episode of random picks and places."""
 
     episode: Episode
     goal: Fact
@@ -22,26 +22,28 @@ class Explored:
     """What is true at each observation, descriptions."""
 
 
-def random_held_out_task(rng: np.random.Generator) -> Fact:
-    """A held-out "on" fact, any kinds."""
+def random_task(rng: np.random.Generator, held_out: bool) -> Fact:
+    """An "on" fact of any kinds, held out or not."""
     looks: list[Look] = list(all_looks(CARRYING_KINDS))
     while True:
         first, second = (looks[int(index)] for index in rng.choice(len(looks), size=2, replace=False))
         fact = Fact("on", first, second)
-        if is_held_out(fact):
+        if is_held_out(fact) == held_out:
             return fact
 
 
-def explore(env_name: str, num_episodes: int, seed: int, motion_frames: int = 8) -> Iterator[Explored]:
-    """Play episodes that explore, each in a scene that holds a random held-out task's objects."""
+def explore(
+    env_name: str, num_episodes: int, seed: int, motion_frames: int = 8, held_out: bool = True
+) -> Iterator[Explored]:
+    """Play episodes that explore, each in a scene that holds the objects of a random task, held out or not."""
     env, explorer = make_env(env_name, motion_frames), make_explorer(env_name)
     for index in range(num_episodes):
-        yield _play(env, explorer, index, seed)
+        yield _play(env, explorer, index, seed, held_out)
 
 
-def _play(env: Env, explorer: Explorer, index: int, seed: int) -> Explored:
+def _play(env: Env, explorer: Explorer, index: int, seed: int, held_out: bool) -> Explored:
     rng = np.random.default_rng((seed, index, 7))
-    goal = random_held_out_task(rng)
+    goal = random_task(rng, held_out)
     scene_seed = int(rng.integers(2**31))
     options = {"goal": (goal.description,), "instruction": goal.instruction}
     observation, info = env.reset(seed=scene_seed, options=options)

@@ -32,6 +32,7 @@ from daag.pretraining.captions import NUM_OBJECT_CAPTIONS, all_captions, caption
 from daag.pretraining.detector_card import write_card
 from daag.pretraining.detector_metrics import calibrated, measure
 from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, Pretraining, Stage, build_model
+from daag.pretraining.label_calibration import calibrated_for_labels, judge
 from daag.pretraining.labelled_scenes import Batch, LabelledScenes, draw_batch
 from daag.pretraining.muon import Muon
 from daag.pretraining.scenes import ScenePool, random_scene
@@ -70,6 +71,8 @@ class PretrainConfig:
     dense_weight: float = 1.0
     patch_weight: float = 0.5
     eval_scenes: int = 800
+    label_episodes: int = 200
+    """Exploring episodes on which the thresholds of relations are chosen in the end."""
 
     def __post_init__(self) -> None:
         if self.minutes <= 0 or self.batch_size < 2 or not 0 <= self.crop_share < 1:
@@ -287,9 +290,10 @@ def train(config: PretrainConfig, console: Console) -> None:
     # Calibrated and measured as it will be loaded: after the weights were rounded to float16.
     directory = config.out / f"detector-{config.stage}"
     trainer.detector(None).save_pretrained(directory, half=True)
-    detector = calibrated(
-        ClipDetector.from_pretrained(directory), to_calibrate, np.random.default_rng(config.seed)
-    )
+    rng = np.random.default_rng(config.seed)
+    detector = calibrated(ClipDetector.from_pretrained(directory), to_calibrate, rng)
+    if config.stage == "ready":
+        detector = calibrated_for_labels(detector, judge(detector, config.label_episodes), rng)
     detector.save_pretrained(directory, half=True)
     facts = {
         "Seed": str(config.seed),

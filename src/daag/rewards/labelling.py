@@ -63,8 +63,7 @@ def label_embeddings(
             f"the scores of episode {episode_id!r} are not finite; the detector is broken"
         )
     thresholds = np.array([detector.success_threshold(text) for text in descriptions], dtype=np.float32)
-    holds = shown(scores, thresholds, descriptions)
-    begins = holds[1:] & ~holds[:-1]
+    begins = came_to_show(scores, thresholds, descriptions)
     achievements = []
     start = previous_end = 0
     for step, which in zip(*np.nonzero(begins), strict=True):
@@ -74,6 +73,20 @@ def label_embeddings(
         score = float(np.clip(scores[end, which], -1.0, 1.0))
         achievements.append(Achievement(descriptions[which], start, end, score))
     return tuple(achievements)
+
+
+def came_to_show(
+    scores: Float32[np.ndarray, "O M"], thresholds: Float32[np.ndarray, "M"], descriptions: Sequence[str]
+) -> Bool[np.ndarray, "T M"]:
+    """Which descriptions observations 1..T show that the observation before each did not.
+
+    Args:
+        scores: cosine similarities in [-1, 1] of observations 0..T.
+        thresholds: of each description.
+        descriptions: the M descriptions.
+    """
+    holds = shown(scores, thresholds, descriptions)
+    return holds[1:] & ~holds[:-1]
 
 
 def shown(

@@ -1,0 +1,89 @@
+"""Thresholds that are chosen for labels, on episodes whose scores are made up."""
+
+import numpy as np
+import pytest
+import torch
+
+from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, build_model
+from daag.pretraining.label_calibration import TARGET, JudgedEpisode, calibrated_for_labels, judge
+from daag.rewards.calibration import Calibration, Threshold
+from daag.rewards.clip import ClipDetector
+from daag.rewards.vision_tower import VisionTowerConfig
+from daag.rewards.vocabulary import word_tokenizer
+from daag.tasks import Fact, is_held_out
+
+TRUE, FALSE = "the red cube is on the green cube", "the white cube is on the red cube"
+HELD_OUT = "the red cube is on the blue cube"
+BESIDE = "the red cube is next to the blue cube"
+
+
+def detector() -> ClipDetector:
+    torch.manual_seed(0)
+    texts = [TRUE, FALSE, HELD_OUT, BESIDE, "a yellow orange purple black cylinder prism sphere"]
+    tokenizer = word_tokenizer(texts, MAX_TOKENS)
+    tower = VisionTowerConfig(widths=(16, 16, 32), depths=(1, 1), colour_width=16, hidden_size=128)
+    first = Threshold(0.9, 1.0, (1.0, 1.0), 0.0, 20, 20, False)
+    calibration = Calibration({"on": first, "next to": first})
+    return ClipDetector(build_model(tower, 32, len(tokenizer)), tokenizer, PREPROCESSING, calibration)
+
+
+def episodes(false_score: float, held_out_score: float = 0.0) -> list[JudgedEpisode]:
+    """100 episodes in which one fact comes true, with a score of 0.5 to 0.7, and two others do not."""
+    rng = np.random.default_rng(0)
+    made = []
+    for _ in range(100):
+        after = np.array([rng.uniform(0.5, 0.7), false_score * rng.uniform(0.9, 1.0), held_out_score])
+        scores = np.stack([np.zeros(3), after]).astype(np.float32)
+        counts = np.array([True, True, False])
+        made.append(JudgedEpisode((TRUE, FALSE, HELD_OUT), scores, np.array([True, False, False]), counts))
+    return made
+
+
+def threshold(judged: list[JudgedEpisode]) -> Threshold:
+    calibration = calibrated_for_labels(detector(), judged, np.random.default_rng(0)).calibration
+    return calibration.thresholds["on"]
+
+
+def test_where_labels_are_right_anyway_everything_is_found() -> None:
+    cut = threshold(episodes(0.3))
+    assert cut.target_met and cut.recall == 1.0 and 0.3 < cut.value <= 0.51
+    assert cut.num_positives == cut.num_negatives == 100
+
+
+def test_wrong_labels_raise_the_threshold_above_them() -> None:
+    cut = threshold(episodes(0.6))
+    assert cut.value > 0.59 and cut.precision >= TARGET and 0.2 < cut.recall < 0.7
+
+
+def test_where_the_target_cannot_be_reached_that_is_said() -> None:
+    cut = threshold(episodes(0.9))
+    assert not cut.target_met and cut.precision < TARGET
+
+
+def test_held_out_combinations_do_not_count() -> None:
+    assert threshold(episodes(0.3, held_out_score=0.0)) == threshold(episodes(0.3, held_out_score=0.4))
+
+
+def test_a_relation_without_enough_examples_keeps_its_threshold() -> None:
+    calibration = calibrated_for_labels(detector(), episodes(0.3), np.random.default_rng(0)).calibration
+    assert calibration.thresholds["next to"] == detector().calibration.thresholds["next to"]
+    few = calibrated_for_labels(detector(), episodes(0.3)[:5], np.random.default_rng(0)).calibration
+    assert few == detector().calibration
+
+
+def test_episodes_are_explored_and_judged_against_the_world() -> None:
+    from daag.assembly import load_detector
+
+    judged = judge(load_detector("ready"), 3)
+    assert len(judged) == 3
+    for episode in judged:
+        assert episode.scores.shape == (5, len(episode.descriptions))
+        assert episode.counts.tolist() == [not is_held_out(Fact.parse(text)) for text in episode.descriptions]
+    assert any(episode.achieved.any() for episode in judged)
+
+
+@pytest.mark.parametrize("relation", ["on", "next to"])
+def test_other_families_are_left_alone(relation: str) -> None:
+    bare = detector().with_calibration(Calibration({relation: detector().calibration.thresholds[relation]}))
+    got = calibrated_for_labels(bare, episodes(0.3)[:5], np.random.default_rng(0)).calibration
+    assert set(got.thresholds) == {relation}
