@@ -78,3 +78,18 @@ def test_the_depth_condition_is_relative_to_the_object():
 def test_resizing_keeps_a_flat_colour():
     image = np.full((7, 7, 3), (10, 200, 90), dtype=np.uint8)
     assert (resize_rgb(image, 5) == image[0, 0]).all()
+
+
+def test_a_change_of_the_background_since_the_crop_was_cut_shows_through():
+    rng = np.random.default_rng(0)
+    frame = rng.integers(90, 120, (32, 32, 3)).astype(np.uint8)
+    own = np.zeros((32, 32), dtype=bool)
+    own[10:20, 10:20] = True
+    frame[own] = (200, 30, 30)
+    depth, normals = np.ones((32, 32), np.float16), np.zeros((32, 32, 3), np.int8)
+    crop = cut_crop(frame, own, own, depth, normals, 32)
+    changed = frame.copy()
+    changed[:, 25:] = 0  # another object's repaint
+    pasted = crop.paste(changed, crop.rgb)
+    assert not pasted[:, 25:].any()
+    assert np.abs(pasted[own].astype(int) - frame[own]).max() <= 1

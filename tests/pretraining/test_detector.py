@@ -16,7 +16,7 @@ from daag.pretraining.captions import (
     relation_labels,
 )
 from daag.pretraining.detector import PretrainConfig, Trainer, choose_captions, choose_scenes, train
-from daag.pretraining.detector_model import MAX_TOKENS
+from daag.pretraining.detector_model import MAX_TOKENS, build_model, settle
 from daag.pretraining.labelled_scenes import (
     ATTRIBUTE_SIZES,
     LabelledScenes,
@@ -29,6 +29,7 @@ from daag.pretraining.labelled_scenes import (
 from daag.pretraining.muon import Muon, orthogonalised
 from daag.pretraining.scenes import PoolConfig, ScenePool, random_scene, write_pool
 from daag.rewards.clip import ClipDetector
+from daag.rewards.vision_tower import VisionTowerConfig
 from daag.rewards.vocabulary import word_tokenizer
 from daag.tasks import KINDS, Fact, Look, caption_is_held_out, is_held_out, possible_facts
 
@@ -213,3 +214,19 @@ def test_kinds_that_only_the_held_out_list_rules_out_are_no_choice() -> None:
     groups = [group.nonzero()[:, 0].tolist() for group in ruled_out[3].split(ATTRIBUTE_SIZES)]
     assert groups == [[], [], [], [KINDS.index("cylinder")], [], []]
     assert not ruled_out[0].any() and not ruled_out[4].any()
+
+
+def test_settled_convolutions_are_small_and_say_the_same() -> None:
+    torch.manual_seed(0)
+    model = build_model(VisionTowerConfig(), 16, 30).eval()
+    tower = model.vision_model
+    first = tower.trunk.embedder.embedder
+    first.convolution.weight.data *= 1e6
+    first.normalization.running_var *= 1e12
+    pixels = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        before = tower(pixels).pooler_output
+        settle(model)
+        after = tower(pixels).pooler_output
+    assert first.convolution.weight.abs().max() < 100
+    assert torch.allclose(before, after, rtol=1e-2, atol=1e-3)

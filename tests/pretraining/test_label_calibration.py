@@ -55,9 +55,9 @@ def test_wrong_labels_raise_the_threshold_above_them() -> None:
     assert cut.value > 0.59 and cut.precision >= TARGET and 0.2 < cut.recall < 0.7
 
 
-def test_where_the_target_cannot_be_reached_that_is_said() -> None:
+def test_where_the_target_cannot_be_reached_nothing_is_claimed() -> None:
     cut = threshold(episodes(0.9))
-    assert not cut.target_met and cut.precision < TARGET
+    assert not cut.target_met and cut.value == 1.0 and cut.recall == 0.0
 
 
 def test_held_out_combinations_do_not_count() -> None:

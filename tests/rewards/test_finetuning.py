@@ -23,7 +23,7 @@ def untrained() -> ClipDetector:
     torch.manual_seed(0)
     tokenizer = word_tokenizer([ON, *word_swaps(ON)], MAX_TOKENS)
     # Not narrower: convolutions of 8 channels crash torch 2.13 in channels_last layout.
-    tower = VisionTowerConfig(widths=(16, 16, 32), depths=(1, 1), hidden_size=64)
+    tower = VisionTowerConfig(widths=(16, 16, 32), depths=(1, 1), colour_width=16, hidden_size=128)
     return ClipDetector(build_model(tower, 32, len(tokenizer)), tokenizer, PREPROCESSING)
 
 

@@ -73,6 +73,8 @@ class Crop:
     """Depth relative to the object in [-1, 1], unit normal, matte, shading in [-1, 1]; 0 where not shown."""
     intrinsics: Intrinsics | None
     """Matte and shading, in the frame's resolution, of the window; None where the colours are the frame's."""
+    source: UInt8[np.ndarray, "A A 3"]
+    """The window's content before any edit, in the frame's resolution."""
 
     @property
     def content(self) -> bytes:
@@ -82,10 +84,15 @@ class Crop:
     def paste(
         self, frame: UInt8[np.ndarray, "H W 3"], painted: UInt8[np.ndarray, "S S 3"]
     ) -> UInt8[np.ndarray, "H W 3"]:
-        """The frame with a repainted crop in the window, shading and edges put back."""
+        """The frame with a repainted crop in the window, shading and edges put back.
+
+        Where another object's repaint has changed the background meanwhile, that change shows through.
+        """
         content = painted if self.window.side == len(painted) else resize_rgb(painted, self.window.side)
         if self.intrinsics is not None:
-            content = self.intrinsics.restore(content)
+            since = self.window.cut(frame).astype(np.float32) - self.source
+            through = self.intrinsics.restore(content) + (1.0 - self.intrinsics.matte[..., None]) * since
+            content = np.clip(np.rint(through), 0, 255).astype(np.uint8)
         return self.window.paste(frame, content)
 
 
@@ -140,7 +147,8 @@ def cut_crop(
         EditError: the mask is empty.
     """
     window = window_around(mask, crop_size)
-    colours, masked, visible = window.cut(rgb), window.cut(mask), window.cut(own)
+    source, masked, visible = window.cut(rgb), window.cut(mask), window.cut(own)
+    colours = source
     conditions = np.zeros((GEOMETRY_CHANNELS, window.side, window.side), dtype=np.float32)
     if geometry != "none":
         conditions[0] = _relative_depth(window.cut(depth), float(np.median(depth[own])))
@@ -157,7 +165,7 @@ def cut_crop(
         conditions = _resize_nearest(conditions, crop_size)
     if geometry == "outside":
         conditions = conditions * ~masked
-    return Crop(window, colours, masked, conditions, intrinsics)
+    return Crop(window, colours, masked, conditions, intrinsics, source)
 
 
 def resize_rgb(image: UInt8[np.ndarray, "A B 3"], side: int) -> UInt8[np.ndarray, "S S 3"]:

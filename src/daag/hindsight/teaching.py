@@ -59,9 +59,17 @@ def prepare_lesson(
             for goal in subgoals:
                 if hindsight.planner.compare(achievement.description, goal.description):
                     lesson.new += [(after, goal.description, True), (before, goal.description, False)]
-                elif hindsight.editor is not None:
+                elif hindsight.editor is not None and not _came_before(hindsight, episode, achievement, goal):
                     _repaint(lesson, hindsight, episode, achievement, goal, seed)
     return lesson
+
+
+def _came_before(hindsight: Hindsight, episode: Episode, achievement: Achievement, goal: Subgoal) -> bool:
+    """Whether the goal may still be true of the frame in question, so that it must not be called false there."""
+    return any(
+        other.end <= achievement.end and hindsight.planner.compare(other.description, goal.description)
+        for other in episode.achievements
+    )
 
 
 def _repaint(

@@ -31,7 +31,7 @@ from daag.errors import ConfigError, ModelError
 from daag.pretraining.captions import NUM_OBJECT_CAPTIONS, all_captions, captions_about
 from daag.pretraining.detector_card import write_card
 from daag.pretraining.detector_metrics import calibrated, measure
-from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, Pretraining, Stage, build_model
+from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, Pretraining, Stage, build_model, settle
 from daag.pretraining.label_calibration import calibrated_for_labels, judge
 from daag.pretraining.labelled_scenes import Batch, LabelledScenes, draw_batch
 from daag.pretraining.muon import Muon
@@ -288,6 +288,7 @@ def train(config: PretrainConfig, console: Console) -> None:
                 console.print_json(data={"step": trainer.progress.step, **metrics}, indent=None)
     trainer.save()
     # Calibrated and measured as it will be loaded: after the weights were rounded to float16.
+    settle(trainer.run.model)
     directory = config.out / f"detector-{config.stage}"
     trainer.detector(None).save_pretrained(directory, half=True)
     rng = np.random.default_rng(config.seed)

@@ -35,8 +35,9 @@ def write_card(
     lines = [
         f"# Reward detector `{stage}`",
         "",
-        f"A CLIP of {size / 1e6:.1f} million parameters (transformers' `CLIPModel`; 64 x 64 pixels, float16 on disk), "
-        f"trained from scratch by daag on rendered tabletop scenes. It knows {_KNOWS[stage]}",
+        f"A dual encoder of {size / 1e6:.1f} million parameters (transformers' `VisionTextDualEncoderModel` with daag's "
+        "own vision tower and CLIP's text tower; 64 x 64 pixels, float16 on disk), trained from scratch by daag on "
+        f"rendered tabletop scenes. It knows {_KNOWS[stage]}",
         "",
         f"- Hash: `{detector.hash}`",
         f"- Command: `{command}`",
@@ -50,7 +51,8 @@ def write_card(
         "## On fresh scenes",
         "",
         "Half of the scenes show a held-out combination. Labels are decided as `daag.rewards.labelling` does, all "
-        "relations between a scene's objects asked at once; precision at a prevalence of 5 %.",
+        "relations between a scene's objects asked at once; precision at a prevalence of 5 %. Scenes are placed at random, "
+        "with towers and the gripper in the way; they are harder than what an agent meets while exploring.",
         "",
         "| metric | value |",
         "| --- | --- |",
@@ -73,7 +75,7 @@ def write_card(
         "",
         "It understands the words it was trained on and refuses others. It was made for the stacking world's camera, "
         "light and objects; other pictures need another detector, or finetuning. An object that is hidden behind "
-        "another is not seen. A family whose target is not met must not be trusted for labels.",
+        "another is not seen. A family whose target is not met has a threshold of 1 and is never claimed.",
         "",
     ]
     (directory / "README.md").write_text("\n".join(lines))

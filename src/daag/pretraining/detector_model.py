@@ -1,5 +1,6 @@
 """The embedded detectors' model, and the losses that teach it.  Source: our choice."""
 
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -174,6 +175,24 @@ class _DenseHeads(nn.Module):
         return torch.cat(groups, dim=-1)
 
 
+@torch.no_grad()
+def settle(model: nn.Module) -> None:
+    """Bring every convolution before a batch norm to a size that float16 can hold; what the model says stays.
+
+    The norm divides by the size again, so training does not feel it, and steps that are relative to it make it grow.
+    """
+    for module in list(model.modules()):
+        parts = list(module.children())
+        for convolution, norm in pairwise(parts):
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                assert convolution.bias is None and norm.running_mean is not None
+                assert norm.running_var is not None
+                size = norm.running_var.mean().sqrt().clamp(min=1e-6)
+                convolution.weight /= size
+                norm.running_mean /= size
+                norm.running_var /= size**2
+
+
 def normalise(pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
     """From RGB in [0, 1] to what the vision tower takes."""
     return (pixels - torch.tensor(PREPROCESSING.mean).view(3, 1, 1)) / torch.tensor(PREPROCESSING.std).view(
@@ -192,7 +211,7 @@ def _dense_loss(predicted: Float[Tensor, "B P A"], batch: Batch, groups: int) ->
     covered = covered / covered.sum(1, keepdim=True) / len(covered)
     quiet = batch.coverage @ batch.hushed.float() > 0
     # Whoever covers most of a place decides what is ruled out there.
-    main = batch.coverage[..., 1:].argmax(-1) + 1
+    main = torch.where(batch.coverage[..., 1:].any(-1), batch.coverage[..., 1:].argmax(-1) + 1, 0)
     ruled_out = batch.ruled_out.gather(1, main[..., None].expand(-1, -1, target.shape[-1]))
     predicted = predicted.masked_fill(ruled_out & (target == 0), -1e4)
     pairs = zip(predicted.split(ATTRIBUTE_SIZES, -1), target.split(ATTRIBUTE_SIZES, -1), strict=True)

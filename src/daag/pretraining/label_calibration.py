@@ -45,7 +45,11 @@ def judge(detector: ClipDetector, num_episodes: int) -> list[JudgedEpisode]:
     """Explore tasks that are not held out, and score everything that could be claimed."""
     planner, judged = make_planner(), []
     for explored in explore("rgb-stacking", num_episodes, SEED, motion_frames=0, held_out=False):
-        descriptions = planner.describe(explored.episode.objects)
+        descriptions = tuple(
+            text
+            for text in planner.describe(explored.episode.objects)
+            if family_of(text) in detector.calibration.thresholds
+        )
         frames = detector.embed_frames(explored.episode.observations)
         pairs = zip(explored.facts, explored.facts[1:], strict=False)
         achieved = frozenset().union(*(after - before for before, after in pairs))
@@ -65,8 +69,9 @@ def calibrated_for_labels(
 ) -> ClipDetector:
     """The detector with thresholds of "on" and "next to" at which its labels are right often enough.
 
-    Of the thresholds that reach `TARGET` the one that finds most is taken, or where none does, the most precise one. A
-    relation that the episodes have too few examples of keeps its threshold.
+    Of the thresholds that reach `TARGET` the one that finds most is taken. Where none does, the threshold is 1 and nothing
+    is claimed: labels that are often wrong do more harm than none. A relation that the episodes have too few examples of
+    keeps its threshold.
     """
     calibration = detector.calibration
     for relation in RELATIONS:
@@ -87,25 +92,27 @@ def _with_threshold(
     if len(true_scores) < MIN_POSITIVES:
         return calibration
     levels = {family: cut.value for family, cut in calibration.thresholds.items()}
-    best: tuple[tuple[bool, float, float], Threshold] | None = None
+    num_true, num_false = (
+        sum(int((episode.achieved == truth)[_asked(episode, relation)].sum()) for episode in episodes)
+        for truth in (True, False)
+    )
+    best = Threshold(1.0, 0.0, (0.0, 0.0), 0.0, num_true, num_false, False)
     for value in np.unique(np.quantile(true_scores, np.linspace(0.0, 0.98, NUM_CANDIDATES))):
         counts = np.array(
             [_count(episode, {**levels, relation: float(value)}, relation) for episode in episodes]
         )
-        right, claimed, true, asked = counts.sum(axis=0)
-        precision, recall = right / (claimed + 1), right / true  # as if one more label were wrong
-        met = bool(precision >= TARGET)
-        rank = (met, float(recall if met else precision), float(recall))
-        if best is None or rank > best[0]:
+        right, claimed = counts.sum(axis=0)
+        precision, recall = (
+            float(right / (claimed + 1)),
+            float(right / num_true),
+        )  # as if one more label were wrong
+        if precision >= TARGET and recall > best.recall:
             drawn = counts[rng.integers(len(counts), size=(200, len(counts)))].sum(axis=1)
             low, high = np.quantile(drawn[:, 0] / np.maximum(drawn[:, 1], 1), [0.025, 0.975])
-            interval = float(low), float(high)
-            found = Threshold(
-                float(value), float(precision), interval, float(recall), int(true), int(asked - true), met
+            best = Threshold(
+                float(value), precision, (float(low), float(high)), recall, num_true, num_false, True
             )
-            best = rank, found
-    assert best is not None
-    return replace(calibration, thresholds={**calibration.thresholds, relation: best[1]})
+    return replace(calibration, thresholds={**calibration.thresholds, relation: best})
 
 
 def _asked(episode: JudgedEpisode, relation: str) -> Bool[np.ndarray, "M"]:
@@ -113,14 +120,9 @@ def _asked(episode: JudgedEpisode, relation: str) -> Bool[np.ndarray, "M"]:
     return np.asarray(mine & episode.counts)
 
 
-def _count(episode: JudgedEpisode, levels: dict[str, float], relation: str) -> tuple[int, int, int, int]:
-    """Right labels, labels, what came true, and what could have."""
+def _count(episode: JudgedEpisode, levels: dict[str, float], relation: str) -> tuple[int, int]:
+    """Right labels, and labels."""
     thresholds = np.array([levels[family_of(text)] for text in episode.descriptions], dtype=np.float32)
     claims = came_to_show(episode.scores, thresholds, episode.descriptions).any(axis=0)
     asked = _asked(episode, relation)
-    return (
-        int((claims & episode.achieved & asked).sum()),
-        int((claims & asked).sum()),
-        int((episode.achieved & asked).sum()),
-        int(asked.sum()),
-    )
+    return int((claims & episode.achieved & asked).sum()), int((claims & asked).sum())
