@@ -242,11 +242,9 @@ class ClipDetector:
         Raises:
             RewardDetectorError: a description is empty, too long, or has a word that the tokenizer does not know.
         """
-        new = sorted({text for text in descriptions if text not in self._texts})
-        for start in range(0, len(new), BATCH_FRAMES):
-            batch = new[start : start + BATCH_FRAMES]
-            vectors = self._embed_new_texts(batch)
-            self._texts.update(zip(batch, vectors, strict=True))
+        # One by one: in a batch the last bits depend on the others, and a resumed run asks in other batches.
+        for text in {text for text in descriptions if text not in self._texts}:
+            self._texts[text] = self._embed_new_texts([text])[0]
         if not descriptions:
             return np.zeros((0, self.model.config.projection_dim), dtype=np.float32)
         return np.stack([self._texts[text] for text in descriptions])
