@@ -195,36 +195,38 @@ def draw_batch(
     known &= positive | ~_about_hushed(looks, hushed)
     pixels = _recolour(pixels, generator)
     shapes = _mixed_colours(pixels, generator)
-    return Batch(
-        pixels,
-        shapes,
-        coverage,
-        scenes.attributes[index],
-        positive,
-        known,
-        looks,
-        hushed,
-        scenes.ruled_out[index],
-    )
+    return _batch(scenes, index, pixels, shapes, coverage, positive, known)
 
 
 def plain_batch(scenes: LabelledScenes, index: Int64[Tensor, "B"]) -> Batch:
     """Whole frames as they are: for measuring."""
     coverage = _coverage(scenes.segmentation[index].long())
     whole = torch.zeros(len(index), dtype=torch.bool)
-    looks, hushed = scenes.looks[index], scenes.hushed[index]
-    positive, known = _labels(looks, coverage, scenes.relations[index], whole)
+    positive, known = _labels(scenes.looks[index], coverage, scenes.relations[index], whole)
     pixels = scenes.rgb[index].permute(0, 3, 1, 2).float() / 255
+    return _batch(scenes, index, pixels, pixels, coverage, positive, known)
+
+
+def _batch(
+    scenes: LabelledScenes,
+    index: Int64[Tensor, "B"],
+    pixels: Float[Tensor, "B 3 64 64"],
+    shapes: Float[Tensor, "B 3 64 64"],
+    coverage: Float[Tensor, "B P 7"],
+    positive: Bool[Tensor, "B C"],
+    known: Bool[Tensor, "B C"],
+) -> Batch:
+    """With what the scenes themselves say."""
     return Batch(
-        pixels,
-        pixels,
-        coverage,
-        scenes.attributes[index],
-        positive,
-        known,
-        looks,
-        hushed,
-        scenes.ruled_out[index],
+        pixels=pixels,
+        shapes=shapes,
+        coverage=coverage,
+        attributes=scenes.attributes[index],
+        positive=positive,
+        known=known,
+        looks=scenes.looks[index],
+        hushed=scenes.hushed[index],
+        ruled_out=scenes.ruled_out[index],
     )
 
 
