@@ -9,6 +9,7 @@ from typing import Any, Literal
 import gymnasium
 import numpy as np
 from jaxtyping import Float32
+from transformers.utils.logging import set_tqdm_hook
 
 from daag.agent import Agent, AgentConfig, Env
 from daag.diffusion import Compositor, ControlNetEditor, OracleEditor, VideoEditor
@@ -89,6 +90,11 @@ def load_detector(name: str) -> ClipDetector:
         ModelError: it cannot be read.
     """
     return pretrained(name) if name in PRETRAINED else ClipDetector.from_pretrained(name)
+
+
+def hide_short_progress() -> None:
+    """Let transformers show its bars only for what takes seconds, such as reading the weights of a large model."""
+    set_tqdm_hook(lambda bar, args, kwargs: bar(*args, **{"delay": 2.0, **kwargs}))
 
 
 def make_planner(arm: str = "hea", cache: Path | None = None) -> Planner:

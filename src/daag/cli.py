@@ -8,9 +8,10 @@ from typing import Annotated
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 
 from daag import lifelong
-from daag.assembly import make_env
+from daag.assembly import hide_short_progress, make_env
 from daag.envs.stacking import rerender
 from daag.errors import DaagError, UnknownNameError
 from daag.experiments import EXPERIMENTS, ReproduceConfig
@@ -126,10 +127,11 @@ def main() -> None:
     """Entry point: a named error is one line and exit code 2, never a traceback."""
     console = Console()
     command = parse()
+    hide_short_progress()
     try:
         command.run(console)
     except DaagError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False, markup=True)
+        Console(stderr=True).print("[bold red]error:[/]", escape(str(error)), highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
         Console(stderr=True).print("interrupted; 'daag lifelong --resume RUN' goes on with a run")

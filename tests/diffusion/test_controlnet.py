@@ -6,7 +6,6 @@ import torch
 
 from daag.diffusion import ControlNetEditor, EditorConfig
 from daag.diffusion.compositing import box_mask, tight_mask
-from daag.diffusion.controlnet import changes_shape
 from daag.errors import EditError
 from daag.tasks import EditPlan, ObjectEdit
 
@@ -23,7 +22,7 @@ GRIPPER = (0, 8, 7, 16)
 def editable(episode, frame, plan):
     mask = np.zeros(episode.frames.shape[1:3], dtype=bool)
     for edit in plan.edits:
-        draw = box_mask if changes_shape(edit) else tight_mask
+        draw = box_mask if edit.changes_kind else tight_mask
         mask |= draw(
             episode.segmentation[frame], episode.depth[frame], episode.objects.index(edit.source) + 1
         )

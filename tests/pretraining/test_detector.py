@@ -17,21 +17,13 @@ from daag.pretraining.captions import (
 )
 from daag.pretraining.detector import PretrainConfig, Trainer, choose_captions, choose_scenes, train
 from daag.pretraining.detector_model import MAX_TOKENS, build_model, settle
-from daag.pretraining.labelled_scenes import (
-    ATTRIBUTE_SIZES,
-    LabelledScenes,
-    _about_hushed,
-    _hushed,
-    _ruled_out,
-    draw_batch,
-    plain_batch,
-)
+from daag.pretraining.labelled_scenes import LabelledScenes, draw_batch, plain_batch
 from daag.pretraining.muon import Muon, orthogonalised
 from daag.pretraining.scenes import PoolConfig, ScenePool, random_scene, write_pool
 from daag.rewards.clip import ClipDetector
 from daag.rewards.vision_tower import VisionTowerConfig
 from daag.rewards.vocabulary import word_tokenizer
-from daag.tasks import KINDS, Fact, Look, caption_is_held_out, is_held_out, possible_facts
+from daag.tasks import Fact, caption_is_held_out, is_held_out, possible_facts
 
 
 @pytest.fixture(scope="module")
@@ -171,49 +163,6 @@ def test_ready_without_base_says_what_to_run_first(pool: Path, tmp_path: Path) -
 def test_silly_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match="crop_share"):
         PretrainConfig("base", Path(), Path(), crop_share=1.0)
-
-
-def test_what_a_held_out_pair_that_touches_is_not_doing_is_not_told() -> None:
-    looks = torch.tensor([[-1, LOOKS.index(Look.parse("red cube")), LOOKS.index(Look.parse("blue cube")),
-                           LOOKS.index(Look.parse("green cube")), -1, -1, -1]])  # fmt: skip
-    ids = torch.zeros(1, 64, 64, dtype=torch.int8)
-    ids[0, 10:20, 10:20], ids[0, 20:30, 10:20], ids[0, 40:50, 40:50] = 1, 2, 3
-    alone = torch.full((1, 7), -1)
-    quiet = _hushed(ids, looks, alone, alone)[0]
-    assert quiet[1].tolist() == [
-        True,
-        False,
-        False,
-    ]  # red touches blue: whether it rests on anything is not told
-    assert quiet[2].tolist() == [False, True, False]  # nor whether blue carries anything
-    assert not quiet[3].any()
-    about = {all_captions().texts[i] for i in torch.nonzero(_about_hushed(looks, quiet[None])[0])[:, 0]}
-    assert "the red cube is on the green cube" in about and "the yellow prism is on the blue cube" in about
-    assert "the green cube is on the red cube" not in about and "a red cube" not in about
-    ids[0, 30:40, 10:20] = (
-        3  # green comes to touch blue, not red: blue on green is held out, red next to green too
-    )
-    assert _hushed(ids, looks, alone, alone)[0, 3].tolist() == [False, True, False]
-    stacked = alone.clone()
-    stacked[0, 1] = looks[0, 3]
-    assert not _hushed(ids, looks, stacked, alone)[0, 1].any()  # what it does rest on is told
-
-
-def test_kinds_that_only_the_held_out_list_rules_out_are_no_choice() -> None:
-    red_cube, blue_cylinder, white_prism = (
-        LOOKS.index(Look.parse(name)) for name in ("red cube", "blue cylinder", "white prism")
-    )
-    own = torch.tensor([[-1, red_cube, blue_cylinder, white_prism, -1, -1, -1]])
-    under, over = torch.full((1, 7), -1), torch.full((1, 7), -1)
-    under[0, 1], over[0, 2] = blue_cylinder, red_cube  # the red cube rests on the blue cylinder
-    ruled_out = _ruled_out(own, under, over)[0]
-    groups = [group.nonzero()[:, 0].tolist() for group in ruled_out[1].split(ATTRIBUTE_SIZES)]
-    assert groups == [[], [KINDS.index("prism")], [], [], [], []]  # it is a cube, but "no prism" is not said
-    groups = [group.nonzero()[:, 0].tolist() for group in ruled_out[2].split(ATTRIBUTE_SIZES)]
-    assert groups == [[], [], [], [], [], [KINDS.index("prism")]]
-    groups = [group.nonzero()[:, 0].tolist() for group in ruled_out[3].split(ATTRIBUTE_SIZES)]
-    assert groups == [[], [], [], [KINDS.index("cylinder")], [], []]
-    assert not ruled_out[0].any() and not ruled_out[4].any()
 
 
 def test_settled_convolutions_are_small_and_say_the_same() -> None:

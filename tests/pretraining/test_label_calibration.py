@@ -8,18 +8,19 @@ from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, build_mod
 from daag.pretraining.label_calibration import TARGET, JudgedEpisode, calibrated_for_labels, judge
 from daag.rewards.calibration import Calibration, Threshold
 from daag.rewards.clip import ClipDetector
+from daag.rewards.labelling import contradictions
 from daag.rewards.vision_tower import VisionTowerConfig
 from daag.rewards.vocabulary import word_tokenizer
 from daag.tasks import Fact, is_held_out
 
 TRUE, FALSE = "the red cube is on the green cube", "the white cube is on the red cube"
-HELD_OUT = "the red cube is on the blue cube"
+HELD_OUT = "the yellow cube is on the red cylinder"
 BESIDE = "the red cube is next to the blue cube"
 
 
 def detector() -> ClipDetector:
     torch.manual_seed(0)
-    texts = [TRUE, FALSE, HELD_OUT, BESIDE, "a yellow orange purple black cylinder prism sphere"]
+    texts = [TRUE, FALSE, HELD_OUT, BESIDE, "a blue orange purple black prism sphere"]
     tokenizer = word_tokenizer(texts, MAX_TOKENS)
     tower = VisionTowerConfig(widths=(16, 16, 32), depths=(1, 1), colour_width=16, hidden_size=128)
     first = Threshold(0.9, 1.0, (1.0, 1.0), 0.0, 20, 20, False)
@@ -61,7 +62,8 @@ def test_where_the_target_cannot_be_reached_nothing_is_claimed() -> None:
 
 
 def test_held_out_combinations_do_not_count() -> None:
-    assert threshold(episodes(0.3, held_out_score=0.0)) == threshold(episodes(0.3, held_out_score=0.4))
+    assert not contradictions([TRUE, HELD_OUT]).any()  # else the lower score would give way anyway
+    assert threshold(episodes(0.3, held_out_score=0.0)) == threshold(episodes(0.3, held_out_score=0.65))
 
 
 def test_a_relation_without_enough_examples_keeps_its_threshold() -> None:

@@ -2,10 +2,14 @@
 
 import json
 
+import mujoco
 import numpy as np
 import pytest
 
+from daag.envs.stacking.model import build_model
+from daag.envs.stacking.scene import sample_looks, sample_scene
 from daag.errors import ModelError, SceneError
+from daag.pretraining.layouts import arrange
 from daag.pretraining.scenes import (
     PoolConfig,
     RenderedScene,
@@ -143,3 +147,19 @@ def test_an_incomplete_pool_is_refused(pool, tmp_path):
     (tmp_path / "pool.json").write_text(json.dumps({"something": "else"}))
     with pytest.raises(ModelError, match="frames_per_clip"):
         ScenePool(tmp_path)
+
+
+def test_some_objects_are_dropped_and_come_to_rest() -> None:
+    rng = np.random.default_rng(0)
+    tilts, speeds = [], []
+    for _ in range(60):
+        scene_model = build_model(sample_scene(rng, sample_looks(rng, 4)))
+        data = mujoco.MjData(scene_model.model)
+        arrange(rng, scene_model, data)
+        for index in range(4):
+            pose = data.qpos[scene_model.object_qpos(index)]
+            assert pose[2] > 0.015  # nothing sinks into the table
+            tilts.append(np.degrees(np.arccos(np.clip(1 - 2 * (pose[4] ** 2 + pose[5] ** 2), -1, 1))))
+        speeds.append(np.abs(data.qvel).max())
+    assert 0.02 < np.mean(np.array(tilts) > 20) < 0.2
+    assert np.mean(np.array(speeds) < 0.5) > 0.9  # a sphere may roll on

@@ -22,11 +22,12 @@ from daag.diffusion.conditions import conditions_of
 from daag.diffusion.crops import Crop, Geometry, cut_crop
 from daag.diffusion.editor import Conditions
 from daag.diffusion.intrinsics import reference_brightness
-from daag.diffusion.reshaping import Reshaped, reshape
+from daag.diffusion.reshaping import Reshaped, behind, reshape, strength_of
 from daag.diffusion.sampling import CropBatch, repaint
+from daag.diffusion.stage import Body, Stage
 from daag.episodes.episode import Episode
 from daag.errors import ConfigError, EditError
-from daag.tasks import EditPlan, ObjectEdit
+from daag.tasks import SHAPES, EditPlan, ObjectEdit
 
 EMBEDDED = {"tiny": Path(__file__).parent.parent / "pretrained" / "editor-tiny"}
 """Editors inside the package, by name."""
@@ -68,6 +69,10 @@ class _Patch:
     own: Bool[np.ndarray, "H W"]
     mask: Bool[np.ndarray, "H W"]
     crop: Crop
+    strength: float = 1.0
+    """The object's brightness where only light from everywhere falls on it, over the brightness that is painted."""
+    shape: Reshaped | None = None
+    """Where the kind changes and the new shape is known."""
 
 
 class ControlNetEditor:
@@ -122,10 +127,12 @@ class ControlNetEditor:
         """
         conditions = conditions_of(episode, frame_index, plan)
         frames = episode.frames[frame_index]
+        reshapes = self.config.use_geometry and any(edit.changes_kind for edit in plan.edits)
+        stage = Stage.of(frames, conditions) if reshapes else None
         patches = [
             patch
             for number in range(len(plan.edits))
-            for patch in self._patches(frames, conditions, plan, number)
+            for patch in self._patches(frames, conditions, stage, plan, number)
         ]
         if len(frames) and not patches:
             names = " and ".join(edit.source for edit in plan.edits)
@@ -133,21 +140,38 @@ class ControlNetEditor:
                 f"nothing of {names} is visible in the {len(frames)} asked frames of episode {episode.id!r}, so there is "
                 "nothing to repaint; ask for frames that show it"
             )
+        painted = self._paint(patches, plan, seed)
         edited = frames.copy()
-        for patch, painted in zip(patches, self._paint(patches, plan, seed), strict=True):
-            frame = edited[patch.frame]
-            seam_weight = SEAM_WEIGHT if patch.crop.intrinsics is None else 1.0
-            pasted = patch.crop.paste(frame, painted)
-            edited[patch.frame] = composite(frame, pasted, patch.mask, patch.own, seam_weight)
+        for position in range(len(frames)):
+            mine = [
+                (patch, image)
+                for patch, image in zip(patches, painted, strict=True)
+                if patch.frame == position
+            ]
+            after = _bodies_after(mine, conditions, plan) if stage is not None else {}
+            for patch, image in mine:
+                frame, crop = edited[position], patch.crop
+                if patch.shape is not None and stage is not None:
+                    object_id = conditions.object_ids[plan.edits[patch.edit].source]
+                    rest = behind(frame, conditions, position, stage, object_id, patch.shape, after)
+                    crop = crop.over(frame, rest)
+                seam_weight = SEAM_WEIGHT if crop.intrinsics is None else 1.0
+                pasted = crop.paste(frame, image)
+                edited[position] = composite(frame, pasted, patch.mask, patch.own, seam_weight)
         return edited
 
     def _patches(
-        self, frames: UInt8[np.ndarray, "N H W 3"], conditions: Conditions, plan: EditPlan, number: int
+        self,
+        frames: UInt8[np.ndarray, "N H W 3"],
+        conditions: Conditions,
+        stage: Stage | None,
+        plan: EditPlan,
+        number: int,
     ) -> Iterator[_Patch]:
         """What is to be painted of one edit, in the order of frames."""
         edit = plan.edits[number]
         object_id = conditions.object_ids[edit.source]
-        reshaped = changes_shape(edit)
+        reshaped = edit.changes_kind
         visible = conditions.segmentation == object_id
         if not visible.any():
             return
@@ -155,9 +179,11 @@ class ControlNetEditor:
         # One reference for all frames: the anchor's. Otherwise each frame would have a brightness of its own.
         reference = reference_brightness(frames[most], visible[most])
         shapes: list[Reshaped | None] = [None] * len(frames)
-        if reshaped and self.config.use_geometry:
-            kinds = edit.source.split()[-1], edit.target.split()[-1]
-            shapes = reshape(frames, conditions, object_id, kinds, reference)
+        if reshaped and stage is not None:
+            shapes = reshape(frames, conditions, stage, object_id, edit.kinds[1], reference)
+        strength = 1.0
+        if stage is not None:
+            strength = strength_of(frames, conditions, stage, object_id) / max(reference, 1e-6)
         geometry: Geometry = "full" if self.config.use_geometry else "none"
         size = self.components.crop_size
         for position, (frame, segmentation, depth, normals, shape) in enumerate(
@@ -170,18 +196,18 @@ class ControlNetEditor:
                 crop = cut_crop(
                     frame,
                     shape.mask,
-                    own,
+                    shape.own,
                     shape.depth,
                     shape.normals,
                     size,
                     intrinsics=shape.intrinsics,
                 )
-                yield _Patch(position, number, shape.mask, shape.mask, crop)
+                yield _Patch(position, number, shape.mask, shape.mask, crop, strength, shape)
                 continue
             mask = (box_mask if reshaped else tight_mask)(segmentation, depth, object_id)
             shown: Geometry = "outside" if reshaped and geometry == "full" else geometry
             crop = cut_crop(frame, mask, own, depth, normals, size, shown, reference)
-            yield _Patch(position, number, own, mask, crop)
+            yield _Patch(position, number, own, mask, crop, strength)
 
     def _paint(self, patches: list[_Patch], plan: EditPlan, seed: int) -> list[UInt8[np.ndarray, "S S 3"]]:
         """The repainted crop of each patch."""
@@ -258,11 +284,22 @@ class ControlNetEditor:
         return self._captions[caption]
 
 
+def _bodies_after(
+    patches: list[tuple[_Patch, UInt8[np.ndarray, "S S 3"]]], conditions: Conditions, plan: EditPlan
+) -> dict[int, Body]:
+    """The bodies of a frame in their new kinds and colours, by id; none where no kind changes in it."""
+    known = next((patch.shape.bodies for patch, _ in patches if patch.shape is not None), {})
+    after = dict(known)
+    for patch, image in patches:
+        edit = plan.edits[patch.edit]
+        object_id = conditions.object_ids[edit.source]
+        if object_id in known and edit.kinds[1] in SHAPES:
+            colour = patch.crop.colour(image).astype(np.float64) * patch.strength
+            pose = patch.shape.pose if patch.shape is not None else known[object_id].pose
+            after[object_id] = Body(edit.kinds[1], pose, colour)
+    return after
+
+
 def caption_of(name: str) -> str:
     """How a crop of an object is described: "a red cube"."""
     return f"a {name}"
-
-
-def changes_shape(edit: ObjectEdit) -> bool:
-    """Whether an edit changes the kind, so that the object's old geometry must not steer it."""
-    return edit.operation == "replace" or edit.source.split()[-1] != edit.target.split()[-1]

@@ -4,7 +4,7 @@ An object covers a small part of a frame. A crop around it costs a fraction of t
 has the model's native size; where the mask does not fit, a larger square is cut and resized.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -81,6 +81,20 @@ class Crop:
         """Equal for crops that look alike to the model."""
         return self.rgb.tobytes() + self.mask.tobytes() + self.geometry.tobytes()
 
+    def colour(self, painted: UInt8[np.ndarray, "S S 3"]) -> Float32[np.ndarray, "3"]:
+        """The flat colour that the object was painted in, grey levels; the mask's where the matte is not known."""
+        content = resize_rgb(painted, self.window.side) if self.window.side != len(painted) else painted
+        covered = self.intrinsics.matte > 0.9 if self.intrinsics is not None else None
+        if covered is None or not covered.any():
+            return np.median(painted[self.mask], axis=0).astype(np.float32)
+        return np.median(content[covered], axis=0).astype(np.float32)
+
+    def over(self, frame: UInt8[np.ndarray, "H W 3"], behind: Float32[np.ndarray, "H W 3"]) -> "Crop":
+        """The same crop before another background: `frame`, of which the object leaves `behind`."""
+        assert self.intrinsics is not None
+        intrinsics = replace(self.intrinsics, behind=self.window.cut(behind))
+        return replace(self, intrinsics=intrinsics, source=self.window.cut(frame))
+
     def paste(
         self, frame: UInt8[np.ndarray, "H W 3"], painted: UInt8[np.ndarray, "S S 3"]
     ) -> UInt8[np.ndarray, "H W 3"]:
@@ -155,7 +169,7 @@ def cut_crop(
         conditions[1:4] = np.moveaxis(window.cut(normals), -1, 0) / np.float32(127.0)
     if geometry == "full":
         if intrinsics is not None:
-            intrinsics = intrinsics.cut(window.rows(len(rgb))[:, None], window.columns(rgb.shape[1]))
+            intrinsics = intrinsics.cut(window.cut)
         else:
             intrinsics = decompose(colours, visible, reference)
         colours = np.where(masked[..., None], intrinsics.flat, colours)

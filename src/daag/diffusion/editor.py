@@ -23,6 +23,11 @@ class Conditions:
     normals: Int8[np.ndarray, "N H W 3"]
     """Unit normals in camera coordinates times 127."""
 
+    @property
+    def kinds(self) -> dict[int, str]:
+        """What each object is, by id: "cube"."""
+        return {object_id: name.split()[-1] for name, object_id in self.object_ids.items()}
+
 
 @runtime_checkable
 class VideoEditor(Protocol):

@@ -9,6 +9,7 @@ Brightness is measured against one reference for all frames of an object, so an 
 darker after the edit as it did before.  Source: our choice; intrinsic images, and the compositing equation of matting.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import comb
 
@@ -43,11 +44,9 @@ class Intrinsics:
         light = (self.matte * np.exp2(self.shading))[..., None]
         return np.clip(np.rint(self.behind + light * painted), 0, 255).astype(np.uint8)
 
-    def cut(self, rows: np.ndarray, columns: np.ndarray) -> "Intrinsics":
-        """A window of it: row indices, int (A, 1), and column indices, int (A,)."""
-        return Intrinsics(
-            *(part[rows, columns] for part in (self.matte, self.shading, self.flat, self.behind))
-        )
+    def cut(self, window: Callable[[np.ndarray], np.ndarray]) -> "Intrinsics":
+        """A part of it: `window` cuts an image (H, W, ...)."""
+        return Intrinsics(*map(window, (self.matte, self.shading, self.flat, self.behind)))
 
 
 def reference_brightness(rgb: UInt8[np.ndarray, "H W 3"], own: Bool[np.ndarray, "H W"]) -> float:

@@ -6,11 +6,11 @@ place. So a replaced object has sharp edges, keeps its place and its turn in eve
 Source: our choice.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float16, Float32, Float64, Int8, Int16
+from jaxtyping import Bool, Float, Float16, Float32, Float64, Int8, Int16
 
 from daag.tasks import OBJECT_HEIGHT, SHAPES, UprightShape
 
@@ -18,6 +18,8 @@ UPRIGHT = 0.75
 """Share of an object's pixels that must face up or sideways; with fewer it lies on its side, and has no proxy."""
 
 _SAMPLES = (0.25, 0.75)  # along each axis of a pixel
+
+_SLICES = 12  # of a body, bottom to top, that throw shadows
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +87,18 @@ class TableCamera:
         """Directions through four samples of each pixel, in table coordinates, of length 1 along the camera's axis."""
         return np.stack([self._rays_through(x, y) for y in _SAMPLES for x in _SAMPLES])
 
-    def unproject(self, depth: Float16[np.ndarray, "H W"]) -> Float64[np.ndarray, "H W 3"]:
+    def unproject(self, depth: Float[np.ndarray, "H W"]) -> Float64[np.ndarray, "H W 3"]:
         """Table coordinates, from the camera, of what each pixel shows."""
-        return np.asarray(self._rays_through(0.5, 0.5) * depth.astype(np.float64)[..., None])
+        return np.asarray(self._centres * depth.astype(np.float64)[..., None])
 
+    @cached_property
+    def _centres(self) -> Float64[np.ndarray, "H W 3"]:
+        return self._rays_through(0.5, 0.5)
+
+    @cached_property
     def table_depth(self) -> Float64[np.ndarray, "H W"]:
         """Depth of the bare table, metres; infinite above the horizon."""
-        down = -self._rays_through(0.5, 0.5)[..., 2]
+        down = -self._centres[..., 2]
         return np.asarray(np.where(down > 1e-6, self.height / np.maximum(down, 1e-6), np.inf))
 
     def _rays_through(self, x: float, y: float) -> Float64[np.ndarray, "H W 3"]:
@@ -113,6 +120,14 @@ class Pose:
     yaw: float
     scale: float
     """Of the usual size."""
+
+    def nearest_turn(self, kind: str, yaw: float) -> "Pose":
+        """Of the turns that look alike, since a cube shows its turn up to quarters only, the one nearest to `yaw`."""
+        sides = SHAPES[kind].sides
+        if not sides:
+            return self
+        step = 2 * np.pi / sides
+        return replace(self, yaw=self.yaw + step * round((yaw - self.yaw) / step))
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +207,31 @@ def cast(camera: TableCamera, pose: Pose, kind: str) -> Proxy:
         np.where(seen, depth, 0.0).astype(np.float32),
         np.where(seen[..., None], normal, 0.0).astype(np.float32),
     )
+
+
+def shaded(
+    points: Float64[np.ndarray, "*N 3"], pose: Pose, kind: str, direction: Float64[np.ndarray, "3"]
+) -> Bool[np.ndarray, "*N"]:
+    """Which points a body keeps the light from.
+
+    Args:
+        points: in table coordinates, outside the body.
+        pose: of the body.
+        kind: one of `SHAPES`.
+        direction: towards the lamp, table coordinates, upwards.
+    """
+    shape = SHAPES[kind]
+    found = np.zeros(points.shape[:-1], dtype=bool)
+    for height in np.linspace(pose.top - OBJECT_HEIGHT, pose.top, _SLICES):
+        rise = height - points[..., 2]
+        at = points[..., :2] + rise[..., None] * (direction[:2] / direction[2]) - [pose.x, pose.y]
+        if shape.sides:
+            sides = np.array(shape.normals) + pose.yaw
+            out = (at @ np.stack([np.cos(sides), np.sin(sides)])).max(axis=-1)
+        else:
+            out = np.linalg.norm(at, axis=-1)
+        found |= (rise > 0.001) & (out < pose.scale * shape.inradius)
+    return found
 
 
 def _yaw(normals: Float64[np.ndarray, "N 2"], shape: UprightShape) -> float:

@@ -1,26 +1,32 @@
 """Change an object's kind: where the new body is seen, how the light falls on it, and what comes to light behind it.
 
-The new body's silhouette and normals come from `daag.diffusion.proxies`. Its shading is that of the old one: how bright
-a surface was, by its normal, is fitted to the source's pixels in all frames together. What the old body hid and the new
-one does not is filled in from the background around it. The diffusion model then paints flat colours, as it does for
-a change of colour. Source: our choice.
+The new body's silhouette and normals come from `daag.diffusion.proxies`. Its shading is what the light of the scene makes
+of them, and in the shade it stays in the shade. What the old body hid and the new one does not is put together from the
+table around it, the other objects, and the shadows that fall there now. The diffusion model then paints flat colours, as
+it does for a change of colour. Source: our choice.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float16, Float32, Float64, Int8, UInt8
+from jaxtyping import Bool, Float16, Float32, Int8, UInt8
 
 from daag.diffusion.compositing import box_mask, dilate, tight_mask
 from daag.diffusion.editor import Conditions
 from daag.diffusion.intrinsics import Intrinsics, inner, octaves
-from daag.diffusion.proxies import TableCamera, cast, locate
+from daag.diffusion.proxies import Pose, cast
+from daag.diffusion.stage import Body, Stage, continued
+from daag.tasks import SHAPES
 
 BOX_GROWTH = 3
 """Pixels by which the new body may reach out of the box around the old one; what would lie farther out is cut off."""
 
-_RIDGE = 0.02
-"""Weight of "equally bright everywhere" in the fit of the light, relative to all pixels."""
+NEARER_METRES = 0.01
+"""What is nearer than the new body by so much, and is no object, is in front of it: the gripper."""
+
+
+ON_TABLE = 0.01
+"""Metres along the camera's axis by which the table may differ from the plane that was fitted to it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,17 +35,25 @@ class Reshaped:
 
     mask: Bool[np.ndarray, "H W"]
     """What may change: where the old body was, with its rim, and where the new one is."""
+    own: Bool[np.ndarray, "H W"]
+    """The new body's pixels."""
     depth: Float16[np.ndarray, "H W"]
     normals: Int8[np.ndarray, "H W 3"]
     intrinsics: Intrinsics
-    """Of the new body; `flat` is the source's picture, for the model sees no colours inside the mask."""
+    """Of the new body; `flat` is the source's picture, for the model sees no colours inside the mask, and `behind` waits
+    for the other objects' new colours."""
+    bodies: dict[int, Body]
+    """All upright objects of the frame, as they were."""
+    pose: Pose
+    """Of the object."""
 
 
 def reshape(
     frames: UInt8[np.ndarray, "N H W 3"],
     conditions: Conditions,
+    stage: Stage,
     object_id: int,
-    kinds: tuple[str, str],
+    kind: str,
     reference: float,
 ) -> list[Reshaped | None]:
     """Give an object another kind's shape in all frames.
@@ -47,108 +61,130 @@ def reshape(
     Args:
         frames: the source.
         conditions: their geometry.
+        stage: their camera and light.
         object_id: of the object.
-        kinds: before and after.
+        kind: what it becomes.
         reference: brightness in [0, 1] whose shading is 0.
 
     Returns:
         For each frame the new shape, or None where it cannot be told: the kind has no shape of its own, the object lies
-        on its side, or too little of it or of the table is seen.
+        on its side, or too little of it is seen.
     """
-    light = _fit_light(frames, conditions, object_id, reference)
-    camera = None
+    if kind not in SHAPES:
+        return [None] * len(frames)
+    strength = strength_of(frames, conditions, stage, object_id)
     shapes: list[Reshaped | None] = []
-    for frame, segmentation, depth, normals in zip(
-        frames, conditions.segmentation, conditions.depth, conditions.normals, strict=True
-    ):
-        own = segmentation == object_id
-        camera = camera or TableCamera.of(depth, normals, segmentation)
-        pose = locate(camera, depth, normals, own, kinds[0]) if camera is not None else None
-        if camera is None or pose is None:
-            shapes.append(None)
-            continue
-        proxy = cast(camera, pose, kinds[1])
-        old = tight_mask(segmentation, depth, object_id)
-        reach = box_mask(segmentation, depth, object_id, (BOX_GROWTH,) * 4)
-        matte = np.where(reach, proxy.coverage, 0.0).astype(np.float32)
-        new = matte >= 0.5
-        bare = old & ~new
-        brightness = reference * _brightness(light, proxy.normals)
-        shading = np.where(dilate(new), octaves(_spread(brightness, new), reference), 0.0)
-        background = _fill(frame, ~dilate(own) & (segmentation == 0))
-        behind = np.where(old[..., None], background, frame.astype(np.float32)) * (1.0 - matte[..., None])
-        facing = np.where(new[..., None], np.rint(proxy.normals * 127.0).astype(np.int8), normals)
-        up = np.rint(camera.to_table[2] * 127.0).astype(np.int8)
-        shapes.append(
-            Reshaped(
-                mask=old | (matte > 0),
-                depth=np.where(new, proxy.depth, np.where(bare, camera.table_depth(), depth)).astype(
-                    np.float16
-                ),
-                normals=np.where(bare[..., None], up, facing).astype(np.int8),
-                intrinsics=Intrinsics(matte, shading.astype(np.float32), frame, behind.astype(np.float32)),
-            )
-        )
+    yaw = 0.0
+    for position, frame in enumerate(frames):
+        shape = _reshaped(frame, conditions, position, stage, object_id, kind, strength, reference, yaw)
+        yaw = shape.pose.yaw if shape is not None else yaw
+        shapes.append(shape)
     return shapes
 
 
-def _fit_light(
-    frames: UInt8[np.ndarray, "N H W 3"], conditions: Conditions, object_id: int, reference: float
-) -> Float64[np.ndarray, "6"]:
-    """How bright the object is, relative to the reference, as a linear function of its normal; and between what."""
-    pixels, facing = [], []
-    for frame, segmentation, normals in zip(frames, conditions.segmentation, conditions.normals, strict=True):
-        inside = inner(segmentation == object_id)
-        pixels.append(frame[inside].max(axis=-1) / 255.0)
-        facing.append(normals[inside] / 127.0)
-    ratio = np.concatenate(pixels) / max(reference, 0.02)
-    basis = np.column_stack([np.concatenate(facing), np.ones(len(ratio))])
-    mean = float(ratio.mean()) if len(ratio) else 1.0
-    pull = np.sqrt(_RIDGE * max(len(ratio), 1)) * np.eye(4)[:3]
-    weights, *_ = np.linalg.lstsq(
-        np.concatenate([basis, pull]), np.concatenate([ratio - mean, np.zeros(3)]), rcond=None
+def _reshaped(
+    frame: UInt8[np.ndarray, "H W 3"],
+    conditions: Conditions,
+    position: int,
+    stage: Stage,
+    object_id: int,
+    kind: str,
+    strength: float,
+    reference: float,
+    yaw: float,
+) -> Reshaped | None:
+    """One frame; `yaw` is that of the frame before."""
+    camera = stage.camera
+    segmentation, depth, normals = (
+        part[position] for part in (conditions.segmentation, conditions.depth, conditions.normals)
     )
-    weights[3] += mean
-    low, high = np.percentile(ratio, [2, 98]) if len(ratio) else (1.0, 1.0)
-    return np.array([*weights, low, high])
-
-
-def _brightness(
-    light: Float64[np.ndarray, "6"], normals: Float32[np.ndarray, "H W 3"]
-) -> Float64[np.ndarray, "H W"]:
-    """Relative to the reference, within what was seen."""
-    return np.asarray(np.clip(normals @ light[:3] + light[3], light[4], light[5]))
-
-
-def _spread(
-    values: Float64[np.ndarray, "H W"], inside: Bool[np.ndarray, "H W"]
-) -> Float64[np.ndarray, "H W"]:
-    """Values continued one pixel beyond where they are known: the mean of known neighbours."""
-    total, count = (
-        _sum_of_neighbours(np.where(inside, part, 0.0)) for part in (values, np.ones(values.shape))
+    bodies = stage.bodies(frame, segmentation, depth, normals, conditions.kinds)
+    if object_id not in bodies:
+        return None
+    pose = bodies[object_id].pose.nearest_turn(conditions.kinds[object_id], yaw)
+    proxy = cast(camera, pose, kind)
+    own = segmentation == object_id
+    old = tight_mask(segmentation, depth, object_id)
+    reach = box_mask(segmentation, depth, object_id, (BOX_GROWTH,) * 4)
+    nearer = (segmentation == 0) & (depth > 0) & (depth < proxy.depth - NEARER_METRES)
+    matte = np.where(reach & ~nearer, proxy.coverage, 0.0).astype(np.float32)
+    new = matte >= 0.5
+    bare = old & ~new
+    lit = _lit(frame, normals, own, stage, strength)
+    brightness = strength * stage.light.on(proxy.normals @ camera.to_table.T, lit)
+    shading = np.where(dilate(new), octaves(continued(brightness[..., None], new)[..., 0], reference), 0.0)
+    facing = np.where(new[..., None], np.rint(proxy.normals * 127.0).astype(np.int8), normals)
+    up = np.rint(camera.to_table[2] * 127.0).astype(np.int8)
+    return Reshaped(
+        mask=old | (matte > 0),
+        own=new if new.any() else old,
+        depth=np.where(new, proxy.depth, np.where(bare, camera.table_depth, depth)).astype(np.float16),
+        normals=np.where(bare[..., None], up, facing).astype(np.int8),
+        intrinsics=Intrinsics(matte, shading.astype(np.float32), frame, frame.astype(np.float32)),
+        bodies=bodies,
+        pose=pose,
     )
-    return np.asarray(np.where(inside, values, total / np.maximum(count, 1.0)))
 
 
-def _fill(frame: UInt8[np.ndarray, "H W 3"], known: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W 3"]:
-    """The picture with what is not known continued from around it, ring by ring."""
-    picture, known = frame.astype(np.float32), known.copy()
-    if not known.any():
-        return picture
-    for _ in range(max(known.shape)):
-        if known.all():
-            break
-        count = _sum_of_neighbours(known.astype(np.float32))
-        total = np.stack(
-            [_sum_of_neighbours(np.where(known, picture[..., c], 0.0)) for c in range(3)], axis=-1
+def behind(
+    frame: UInt8[np.ndarray, "H W 3"],
+    conditions: Conditions,
+    position: int,
+    stage: Stage,
+    object_id: int,
+    shape: Reshaped,
+    after: dict[int, Body],
+) -> Float32[np.ndarray, "H W 3"]:
+    """What the picture holds besides the new body: the source, and where the old body was, what is behind it.
+
+    Args:
+        frame: the source, with the other objects' edits.
+        conditions: of all frames.
+        position: of this one.
+        stage: camera and light.
+        object_id: of the object.
+        shape: its new shape.
+        after: the frame's bodies as they are after all edits, the object's own included.
+    """
+    segmentation, depth = conditions.segmentation[position], conditions.depth[position]
+    old = tight_mask(segmentation, depth, object_id)
+    table = (segmentation == 0) & (np.abs(depth - stage.camera.table_depth) < ON_TABLE)
+    table &= ~dilate(segmentation > 0)
+    others = [body for key, body in after.items() if key != object_id]
+    picture = stage.background(frame, table, list(shape.bodies.values()), others, after[object_id], old)
+    return np.asarray(picture * (1.0 - shape.intrinsics.matte[..., None]))
+
+
+def strength_of(
+    frames: UInt8[np.ndarray, "N H W 3"], conditions: Conditions, stage: Stage, object_id: int
+) -> float:
+    """An object's brightness in [0, 1] (largest channel) where only light from everywhere falls on it, seen sideways."""
+    colours = [
+        stage.colour(frame, normals, own).max() / 255.0
+        for frame, normals, own in zip(
+            frames, conditions.normals, conditions.segmentation == object_id, strict=True
         )
-        ring = ~known & (count > 0)
-        picture[ring] = (total / np.maximum(count, 1.0)[..., None])[ring]
-        known |= ring
-    return picture
+        if own.any()
+    ]
+    return float(np.median(colours))
 
 
-def _sum_of_neighbours(values: np.ndarray) -> np.ndarray:
-    padded = np.pad(values, 1)
-    rows = padded[:-2] + padded[1:-1] + padded[2:]
-    return np.asarray(rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:])
+def _lit(
+    frame: UInt8[np.ndarray, "H W 3"],
+    normals: Int8[np.ndarray, "H W 3"],
+    own: Bool[np.ndarray, "H W"],
+    stage: Stage,
+    strength: float,
+) -> Float32[np.ndarray, "H W"]:
+    """How much of the lamp's light reached the old body, in [0, 1], continued to where the new one is.
+
+    A surface that is turned away from the lamp does not say.
+    """
+    facing = normals / 127.0 @ stage.camera.to_table.T
+    shade, full = stage.light.on(facing, 0.0), stage.light.on(facing)
+    bright = frame.max(axis=-1) / 255.0 / max(strength, 1e-6)
+    tells = inner(own) & (full - shade > 0.25)
+    share = np.clip((bright - shade) / np.maximum(full - shade, 1e-6), 0.0, 1.0)
+    if not tells.any():
+        return np.ones(own.shape, dtype=np.float32)
+    return np.asarray(continued(share[..., None], tells)[..., 0])

@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from daag.assembly import hide_short_progress
 from daag.errors import RunError
 
 Values = dict[str, object]
@@ -76,7 +76,7 @@ def run_cells(
         if jobs > 1 and len(missing) > 1:
             # Spawned, not forked: torch's and Lance's threads do not survive a fork.
             context = multiprocessing.get_context("spawn")
-            with context.Pool(min(jobs, len(missing)), initializer=_one_thread) as pool:
+            with context.Pool(min(jobs, len(missing)), initializer=_prepare) as pool:
                 for cell, values in pool.imap_unordered(_Work(work), missing):
                     _write(folder, cell, values)
                     bars.advance(bar)
@@ -97,10 +97,10 @@ class _Work:
         return cell, self.work(cell)
 
 
-def _one_thread() -> None:
-
+def _prepare() -> None:
+    """A working process: as many of them as asked share the cores, and none draws bars."""
     torch.set_num_threads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
+    hide_short_progress()
 
 
 def _write(folder: Path, cell: Cell, values: Values) -> None:

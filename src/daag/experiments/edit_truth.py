@@ -24,8 +24,8 @@ TRUE_SHARE = 0.9
 """Share of the frames in which every edited object must look like the oracle's."""
 
 
-TURN_STEP = np.radians(15.0)
-"""How finely the turn of a new kind is looked for."""
+TURN_STEPS = tuple(np.radians((15.0, 5.0, 1.5)))
+"""How finely the turn of a new kind is looked for: all around, then about the best, then closer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ def measure(segment: EditedSegment, target: str, replaced_box: int = 3) -> EditT
     episode, frames, plan = segment.episode, segment.frame_index, segment.plan
     edited, source = segment.edited.astype(np.float32), segment.source.astype(np.float32)
     masks = {edit.source: segment.mask(edit.source) for edit in plan.edits}
-    turns = {edit.target: _best_turn(segment, edit) for edit in plan.edits if _changes_kind(edit)}
+    turns = {edit.target: _best_turn(segment, edit) for edit in plan.edits if edit.changes_kind}
     dark, bright = _extremes(segment, frames, turns)
     gain = bright - dark
     shades = {}
@@ -106,28 +106,25 @@ def psnr(squared: float, count: int) -> float:
     return float(10 * np.log10(255.0**2 / max(squared / max(count, 1), 1e-9)))
 
 
-def _changes_kind(edit: ObjectEdit) -> bool:
-    return edit.source.split()[-1] != edit.target.split()[-1]
-
-
 def _best_turn(segment: EditedSegment, edit: ObjectEdit) -> float:
     """The turn of a new kind with which the oracle comes nearest to the edit's anchor frame, radians."""
-    shape = SHAPES.get(edit.target.split()[-1])
+    shape = SHAPES.get(edit.kinds[1])
     if shape is None or not shape.sides:
         return 0.0
     mask = segment.mask(edit.source)
     anchor = int(mask.sum(axis=(1, 2)).argmax())
     inside, edited = mask[anchor], segment.edited[anchor].astype(np.float32)
-    turns = np.arange(0.0, 2 * np.pi / shape.sides - 1e-6, TURN_STEP)
-    errors = []
-    for turn in turns:
-        dark, bright = (
-            frames[0]
-            for frames in _extremes(segment, segment.frame_index[[anchor]], {edit.target: float(turn)})
-        )
+
+    def error(turn: float) -> float:
+        frame = segment.frame_index[[anchor]]
+        dark, bright = (frames[0] for frames in _extremes(segment, frame, {edit.target: turn}))
         shade = _fit(edited, dark, bright - dark, inside)
-        errors.append(((dark + (bright - dark) * shade - edited)[inside] ** 2).sum())
-    return float(turns[int(np.argmin(errors))])
+        return float(((dark + (bright - dark) * shade - edited)[inside] ** 2).sum())
+
+    best = min(np.arange(0.0, 2 * np.pi / shape.sides - 1e-6, TURN_STEPS[0]), key=error)
+    for step in TURN_STEPS[1:]:
+        best = min((best - 2 * step, best - step, best, best + step, best + 2 * step), key=error)
+    return float(best)
 
 
 def _extremes(

@@ -47,11 +47,7 @@ def run_cell(cell: Cell, env_name: str, detector_name: str, num_episodes: int) -
                 continue
             attempt = hindsight.attempt(episode, achievement, goal, proposal.plan, cell.seed)
             truth = measure(attempt.segment, goal.description)
-            group = (
-                "kind"
-                if any(_changes_kind(edit.source, edit.target) for edit in proposal.plan.edits)
-                else "colour"
-            )
+            group = "kind" if any(edit.changes_kind for edit in proposal.plan.edits) else "colour"
             for name in ("all", group):
                 totals[name].add(attempt.verdict, truth)
     return {group: total.values() for group, total in totals.items()}
@@ -157,10 +153,6 @@ def _came_true(explored: Explored) -> list[Achievement]:
         for step, (before, after) in enumerate(pairwise(explored.facts))
         for description in sorted(after - before)
     ]
-
-
-def _changes_kind(source: str, target: str) -> bool:
-    return source.split()[-1] != target.split()[-1]
 
 
 def _sum_counts(counts: list[dict[str, int]]) -> dict[str, int]:

@@ -15,6 +15,7 @@ from daag.diffusion.lab import srgb_to_lab
 from daag.episodes import Episode
 from daag.errors import ConfigError
 from daag.rewards.detector import RewardDetector, similarity
+from daag.rewards.labelling import shown
 from daag.tasks import EditPlan
 
 MIN_CHROMA = 15.0
@@ -93,6 +94,8 @@ def judge_for_policy(
 ) -> Verdict:
     """Decide whether a repainted segment may enter the task buffer.
 
+    What a frame shows is decided as it is for labels: of descriptions that contradict each other the best one counts.
+
     Args:
         segment: ends at the observation that came to show `achieved`.
         target: what the repainted end must show.
@@ -106,21 +109,23 @@ def judge_for_policy(
     ends = np.stack([segment.source[-1], segment.edited[0], segment.edited[-1]])
     descriptions = [target, achieved, *distractors]
     score = similarity(detector.embed_frames(ends), detector.embed_texts(descriptions))
-    thresholds = np.array([detector.success_threshold(description) for description in descriptions])
-    margin = score - thresholds
-    distractor_margin = float(margin[2, 2:].max()) if len(distractors) else -1.0
+    thresholds = np.array(
+        [detector.success_threshold(description) for description in descriptions], dtype=np.float32
+    )
+    before, start, after = shown(score, thresholds, descriptions)
+    margin = (score - thresholds)[2]
     scores = {
         "target_before": float(score[0, 0]),
         "target_after": float(score[2, 0]),
         "achieved_after": float(score[2, 1]),
-        "distractor_margin": distractor_margin,
+        "distractor_margin": float(margin[2:].max()) if len(distractors) else -1.0,
     }
     verdicts = {
-        "target_not_shown_before": bool(margin[0, 0] < 0),
-        "target_not_shown_at_start": bool(margin[1, 0] < 0),
-        "target_shown_after": bool(margin[2, 0] >= config.target_margin),
-        "distractors_not_shown": distractor_margin < 0,
-        "achieved_gone": bool(margin[2, 1] < 0),
+        "target_not_shown_before": not before[0],
+        "target_not_shown_at_start": not start[0],
+        "target_shown_after": bool(after[0] and margin[0] >= config.target_margin),
+        "distractors_not_shown": not after[2:].any(),
+        "achieved_gone": not after[1],
     }
     pixel_scores, pixel_verdicts = _judge_pixels(segment, config)
     return Verdict(scores | pixel_scores, verdicts | pixel_verdicts)
@@ -160,7 +165,7 @@ def _judge_pixels(segment: EditedSegment, config: GateConfig) -> tuple[dict[str,
         (
             shading_residual(segment, edit.source)
             for edit in segment.plan.edits
-            if edit.source.split()[-1] == edit.target.split()[-1]  # another kind has another geometry
+            if not edit.changes_kind  # another kind has another geometry
         ),
         default=0.0,
     )

@@ -10,7 +10,8 @@ from torch.nn import functional
 from transformers import CLIPTextConfig, VisionTextDualEncoderConfig, VisionTextDualEncoderModel
 
 from daag.pretraining.captions import NUM_OBJECT_CAPTIONS
-from daag.pretraining.labelled_scenes import ATTRIBUTE_SIZES, Batch
+from daag.pretraining.labelled_scenes import Batch
+from daag.pretraining.withheld import ATTRIBUTE_SIZES, unseen_together
 from daag.rewards.clip import Preprocessing
 from daag.rewards.vision_tower import VisionTowerConfig, register
 from daag.rewards.vocabulary import BOS, EOS, PAD
@@ -107,9 +108,10 @@ class Pretraining(nn.Module):
             texts = self.model.get_text_features(tokens).pooler_output
         places, texts = (functional.normalize(x.float(), dim=-1) for x in (places, texts))
         cosines = places @ texts.T
-        best, single = cosines.amax(1), cosines[chosen]
         positive, known = batch.positive[:, columns], batch.known[:, columns]
-        shown, judged = shown[chosen], judged[chosen] & known[chosen.nonzero()[:, 0]]
+        unseen = unseen_together(batch.coverage, batch.attributes, columns) & ~positive[:, None]
+        best, single = cosines.masked_fill(unseen, -1.0).amax(1), cosines[chosen]
+        shown, judged = shown[chosen], (judged & ~unseen)[chosen] & known[chosen.nonzero()[:, 0]]
         families = (slice(NUM_OBJECT_CAPTIONS), slice(NUM_OBJECT_CAPTIONS, None))
         losses = {}
         for which, part in enumerate(families[: 2 if self.stage == "ready" else 1]):

@@ -18,10 +18,9 @@ from torch.nn import functional
 from daag.errors import ModelError
 from daag.pretraining.captions import LOOKS, NUM_OBJECT_CAPTIONS, all_captions, relation_labels
 from daag.pretraining.scenes import RenderedScene, ScenePool
-from daag.tasks import COLOURS, KINDS, RELATIONS, Fact, is_held_out
-from daag.tasks.held_out import HELD_OUT_ON_KINDS
+from daag.pretraining.withheld import MAX_OBJECTS, about_hushed, hushed_of, ruled_out_of
+from daag.tasks import COLOURS, KINDS, Fact, is_held_out
 
-MAX_OBJECTS = 6
 PATCH_PIXELS = 8
 
 VISIBLE_PIXELS = 16
@@ -29,13 +28,6 @@ VISIBLE_PIXELS = 16
 
 PATCH_COVERED = 0.4
 """A patch shows an object from this covered share on."""
-
-TOUCHING_PIXELS = 3
-"""Two objects touch in a picture if they come so near."""
-
-_ATTRIBUTES = len(COLOURS) + 1, len(KINDS) + 1
-ATTRIBUTE_SIZES: tuple[int, ...] = _ATTRIBUTES * 3
-"""Classes of an object's colour and kind, of what it rests on, and of what it carries; the last class is "none"."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +45,9 @@ class LabelledScenes:
     facts: tuple[tuple[Fact, ...], ...]
     """All true facts, held-out ones included: for measuring only."""
     hushed: Bool[Tensor, "N 7 3"]
-    """Of which objects nothing is told about what they rest on, carry, and stand next to; see `_hushed`."""
+    """Of which objects nothing is told about what they rest on, carry, and stand next to; see `hushed_of`."""
     ruled_out: Bool[Tensor, "N 7 A"]
-    """Kinds that an object cannot be said not to have, or not to rest on or carry; see `_ruled_out`."""
+    """Kinds that an object cannot be said not to have, or not to rest on or carry; see `ruled_out_of`."""
     frames_per_clip: int = 1
     """So many scenes that follow each other show the same objects."""
 
@@ -119,8 +111,8 @@ class LabelledScenes:
             torch.cat([_one_hot(which) for which in (own, under, over)], dim=-1),
             torch.from_numpy(relation_labels(facts)),
             tuple(facts),
-            _hushed(seen, own, under, over),
-            _ruled_out(own, under, over),
+            hushed_of(seen, own, under, over),
+            ruled_out_of(own, under, over),
         )
 
 
@@ -192,7 +184,7 @@ def draw_batch(
     coverage = _coverage(ids[:, 0].long())
     looks, hushed = scenes.looks[index], scenes.hushed[index]
     positive, known = _labels(looks, coverage, scenes.relations[index], is_crop)
-    known &= positive | ~_about_hushed(looks, hushed)
+    known &= positive | ~about_hushed(looks, hushed)
     pixels = _recolour(pixels, generator)
     shapes = _mixed_colours(pixels, generator)
     return _batch(scenes, index, pixels, shapes, coverage, positive, known)
@@ -228,86 +220,6 @@ def _batch(
         hushed=scenes.hushed[index],
         ruled_out=scenes.ruled_out[index],
     )
-
-
-def _hushed(
-    segmentation: Int8[Tensor, "N 64 64"],
-    looks: Int64[Tensor, "N 7"],
-    below: Int64[Tensor, "N 7"],
-    above: Int64[Tensor, "N 7"],
-) -> Bool[Tensor, "N 7 3"]:
-    """Objects of which training is told neither that they rest on nothing, nor carry nothing, nor stand alone.
-
-    No picture shows a held-out combination. A model that hears of every other picture what does *not* hold in it would
-    learn just that: red things that touch blue things are never stacked. So where two objects whose combination is held
-    out touch in the picture, what is false of them is not told.
-    """
-    on, beside = _held_out_looks()
-    hushed = torch.zeros(*looks.shape, 3, dtype=torch.bool)
-    for start in range(0, len(looks), 1024):
-        part = slice(start, start + 1024)
-        touching = _touching(segmentation[part])
-        pairs = looks[part]
-        exists = (pairs[:, :, None] >= 0) & (pairs[:, None, :] >= 0) & touching
-        first, second = pairs.clamp(min=0)[:, :, None], pairs.clamp(min=0)[:, None, :]
-        held_on, held_beside = exists & on[first, second], exists & beside[first, second]
-        hushed[part, :, 0] = held_on.any(2) & (below[part] < 0)
-        hushed[part, :, 1] = held_on.any(1) & (above[part] < 0)
-        hushed[part, :, 2] = held_beside.any(2)
-    return hushed
-
-
-def _ruled_out(
-    own: Int64[Tensor, "N 7"], under: Int64[Tensor, "N 7"], over: Int64[Tensor, "N 7"]
-) -> Bool[Tensor, "N 7 A"]:
-    """Kinds that the held-out combinations rule out: what rests on a cylinder is never a prism, in training.
-
-    To tell a model that something on a cylinder is no prism would teach it that, so the choice is left out.
-    """
-    ruled_out = torch.zeros(*own.shape, sum(ATTRIBUTE_SIZES), dtype=torch.bool)
-    mine, below, above = (
-        torch.tensor(ATTRIBUTE_SIZES).cumsum(0)[::2].tolist()
-    )  # where the groups of kinds begin
-    kind_of = [torch.where(looks < 0, -1, looks // len(COLOURS)) for looks in (own, under, over)]
-    for upper, lower in HELD_OUT_ON_KINDS:
-        up, low = KINDS.index(upper), KINDS.index(lower)
-        ruled_out[..., mine + up] |= kind_of[1] == low
-        ruled_out[..., mine + low] |= kind_of[2] == up
-        ruled_out[..., below + low] |= kind_of[0] == up
-        ruled_out[..., above + up] |= kind_of[0] == low
-    return ruled_out
-
-
-def _held_out_looks() -> tuple[Bool[Tensor, "32 32"], Bool[Tensor, "32 32"]]:
-    """Whether (first on second), and (first next to second), are held out, by index in `LOOKS`."""
-    tables = torch.zeros(2, len(LOOKS), len(LOOKS), dtype=torch.bool)
-    for which, relation in enumerate(RELATIONS):
-        for i, first in enumerate(LOOKS):
-            for j, second in enumerate(LOOKS):
-                tables[which, i, j] = i != j and is_held_out(Fact(relation, first, second))
-    return tables[0], tables[1]
-
-
-def _touching(segmentation: Int8[Tensor, "N 64 64"]) -> Bool[Tensor, "N 7 7"]:
-    """Which ids come within `TOUCHING_PIXELS` of each other; no id touches itself or the table."""
-    own = functional.one_hot(segmentation.long(), MAX_OBJECTS + 1).permute(0, 3, 1, 2).float()
-    grown = functional.max_pool2d(own, 2 * TOUCHING_PIXELS + 1, stride=1, padding=TOUCHING_PIXELS)
-    meet = torch.einsum("nip,njp->nij", grown.flatten(2), own.flatten(2)) > 0
-    meet[:, 0], meet[:, :, 0] = False, False
-    return meet & ~torch.eye(MAX_OBJECTS + 1, dtype=torch.bool)
-
-
-def _about_hushed(looks: Int64[Tensor, "B 7"], hushed: Bool[Tensor, "B 7 3"]) -> Bool[Tensor, "B C"]:
-    """Which captions claim of an object what nothing is told about."""
-    has_look = functional.one_hot(looks + 1, len(LOOKS) + 1)[..., 1:].float()
-    captions = all_captions()
-    # "A on B": A's support and B's load; "next to": the neighbours of both.
-    spoken_of = (captions.upper, captions.lower, captions.beside)
-    about = torch.zeros(len(looks), len(captions), dtype=torch.bool)
-    for which, speaks in enumerate(spoken_of):
-        quiet = (hushed[..., which].float()[:, None] @ has_look)[:, 0]
-        about |= quiet @ torch.from_numpy(speaks).float().T > 0
-    return about
 
 
 def _one_hot(looks: Int64[Tensor, "N 7"]) -> Float[Tensor, "N 7 A"]:

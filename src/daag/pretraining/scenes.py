@@ -1,7 +1,6 @@
 """Random stacking scenes for pretraining: rendered, captioned, and never of a held-out combination unless asked.
 
-Objects are placed, not simulated: in towers, beside each other or alone, some of them in the gripper. A pool of
-clips on disk spares the trainings from rendering what they have seen before:
+A pool of clips on disk spares the trainings from rendering what they have seen before:
 
     python -m daag.pretraining.scenes --out checkpoints/pool --num-clips 10000
 """
@@ -18,18 +17,17 @@ from jaxtyping import Float16, Int8, Int16, UInt8
 from rich.progress import track
 
 from daag.envs.camera import RayCastCamera, View
-from daag.envs.stacking.model import FINGER_LENGTH, HOME, SceneModel, build_model
-from daag.envs.stacking.predicates import NEXT_TO, true_facts
+from daag.envs.stacking.model import SceneModel, build_model
+from daag.envs.stacking.predicates import true_facts
 from daag.envs.stacking.scene import (
     MAX_OBJECTS,
     MIN_OBJECTS,
-    MIN_SPACING,
-    WORKSPACE_HALF_EXTENT,
     sample_looks,
     sample_scene,
 )
 from daag.errors import ModelError, SceneError
-from daag.tasks import CARRYING_KINDS, OBJECT_HEIGHT, Fact, Look, is_held_out
+from daag.pretraining.layouts import arrange
+from daag.tasks import CARRYING_KINDS, Fact, Look, is_held_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +40,6 @@ class RenderedScene:
     segmentation: Int16[np.ndarray, "H W"]
     object_names: dict[int, str]
     facts: tuple[Fact, ...]
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Where the objects of a scene are: x, y, z and yaw of each, and the gripper's joints."""
-
-    poses: np.ndarray
-    gripper: np.ndarray
 
 
 def random_scene(rng: np.random.Generator, held_out: bool = False) -> RenderedScene:
@@ -84,7 +74,7 @@ def random_clip(
     camera = RayCastCamera(scene_model.scene.camera, size_pixels, size_pixels)
     frames: list[RenderedScene] = []
     while len(frames) < num_frames:
-        _apply(scene_model, data, _random_layout(rng, scene_model))
+        arrange(rng, scene_model, data)
         facts = tuple(sorted(true_facts(scene_model, data.qpos)))
         if any(map(is_held_out, facts)) != held_out:
             continue
@@ -101,76 +91,6 @@ def _stackable(first: Look, second: Look) -> bool:
 def _rendered(view: View, scene_model: SceneModel, facts: tuple[Fact, ...]) -> RenderedScene:
     names = dict(enumerate(scene_model.scene.names, start=1))
     return RenderedScene(view.rgb, view.depth, view.normals, view.segmentation, names, facts)
-
-
-def _apply(scene_model: SceneModel, data: mujoco.MjData, layout: _Layout) -> None:
-    data.qpos[:6] = layout.gripper
-    for index, (x, y, z, yaw) in enumerate(layout.poses):
-        data.qpos[scene_model.object_qpos(index)] = [x, y, z, np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)]
-
-
-def _random_layout(rng: np.random.Generator, scene_model: SceneModel) -> _Layout:
-    objects = scene_model.scene.objects
-    order = [int(index) for index in rng.permutation(len(objects))]
-    carriers = [index for index in order if objects[index].look.kind in CARRYING_KINDS]
-    others = [index for index in order if index not in carriers]
-    towers = [[index] for index in others]
-    stacking = rng.choice([0.0, 0.6, 0.9], p=[0.15, 0.45, 0.4])
-    for index in carriers:
-        open_towers = [tower for tower in towers if tower[0] in carriers and len(tower) < 3]
-        if open_towers and rng.random() < stacking:
-            open_towers[int(rng.integers(len(open_towers)))].append(index)
-        else:
-            towers.append([index])
-    bases = _place_bases(rng, len(towers))
-    poses = np.zeros((len(objects), 4))
-    for tower, base in zip(towers, bases, strict=True):
-        center = base
-        for level, index in enumerate(tower):
-            if level:
-                center = center + np.clip(rng.normal(0.0, 0.006, size=2), -0.017, 0.017)
-            aligned = level and rng.random() < 0.5  # the closing fingers turn what they carry
-            yaw = rng.normal(0, 0.03) + np.pi / 2 * rng.integers(4) if aligned else rng.uniform(-np.pi, np.pi)
-            poses[index] = [*center, OBJECT_HEIGHT * (level + 0.5), yaw]
-    gripper = HOME.copy()
-    if rng.random() < 0.3:
-        gripper = _gripper_in_the_way(rng, poses, towers)
-    return _Layout(poses, gripper)
-
-
-def _place_bases(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Table positions (count, 2): apart from each other, but some right beside another."""
-    half = np.array(WORKSPACE_HALF_EXTENT) + 0.005
-    while True:
-        placed: list[np.ndarray] = []
-        for _ in range(400):
-            if placed and rng.random() < 0.12:
-                angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(0.063, NEXT_TO)
-                candidate = placed[-1] + reach * np.array([np.cos(angle), np.sin(angle)])
-                neighbours = placed[:-1]
-            else:
-                candidate, neighbours = rng.uniform(-half, half), placed
-            inside = bool((np.abs(candidate) <= half).all())
-            if inside and all(np.linalg.norm(candidate - other) >= MIN_SPACING for other in neighbours):
-                placed.append(candidate)
-            if len(placed) == count:
-                return np.array(placed)
-
-
-def _gripper_in_the_way(rng: np.random.Generator, poses: np.ndarray, towers: list[list[int]]) -> np.ndarray:
-    """The gripper over the table, open, or with the top of a tower in its fingers, lifted off."""
-    tower = towers[int(rng.integers(len(towers)))]
-    top = tower[-1]
-    height = float(poses[top, 2]) + OBJECT_HEIGHT / 2
-    if rng.random() < 0.6:
-        lift = rng.uniform(0.0, 0.12) if rng.random() < 0.8 else 0.0
-        if lift and len(tower) > 1:
-            lift = max(lift, 0.015)  # clearly off the object below
-        poses[top, 2] += lift
-        poses[top, 3] = rng.normal(0, 0.03) + np.pi / 2 * rng.integers(4)
-        return np.array([*poses[top, :2], height + lift + 0.004, 0.0, 0.016, 0.016])
-    x, y = poses[top, :2] + rng.normal(0, 0.02, size=2)
-    return np.array([x, y, height + FINGER_LENGTH + rng.uniform(0, 0.1), 0.0, 0.0, 0.0])
 
 
 class ScenePool:

@@ -113,8 +113,8 @@ def shown(
 def contradictions(descriptions: Sequence[str]) -> Bool[np.ndarray, "M M"]:
     """Which pairs of descriptions cannot both be true of one picture.
 
-    An object rests on one other object and is not under what it rests on, and two objects that are stacked are not
-    beside each other. Sentences that are no facts about two objects contradict nothing.
+    An object rests on one other object, carries one, and is not under what it rests on, and two objects that are stacked
+    are not beside each other. Sentences that are no facts about two objects contradict nothing.
     """
     facts = [_parse(description) for description in descriptions]
     pairs = [[_contradict(first, second) for second in facts] for first in facts]
@@ -132,4 +132,5 @@ def _contradict(first: Fact | None, second: Fact | None) -> bool:
     if first is None or second is None or first == second or "on" not in (first.relation, second.relation):
         return False
     same_pair = {first.subject, first.target} == {second.subject, second.target}
-    return same_pair or (first.relation == second.relation and first.subject == second.subject)
+    both_on = first.relation == second.relation
+    return same_pair or (both_on and (first.subject == second.subject or first.target == second.target))

@@ -23,6 +23,17 @@ class ObjectEdit:
     target: str
     """The name that fits it after the edit, "red cube"."""
 
+    @property
+    def kinds(self) -> tuple[str, str]:
+        """What the object is before and after the edit: "cube", "cylinder"."""
+        return self.source.split()[-1], self.target.split()[-1]
+
+    @property
+    def changes_kind(self) -> bool:
+        """Whether the object gets another shape, so that its old geometry must not steer the edit."""
+        before, after = self.kinds
+        return self.operation == "replace" or before != after
+
 
 @dataclass(frozen=True)
 class EditPlan:

@@ -13,7 +13,7 @@ from daag.envs.stacking.predicates import true_facts
 from daag.envs.stacking.scene import Scene
 from daag.episodes import Episode
 from daag.errors import EditError
-from daag.tasks import COLOURS, EditPlan, Fact, Look
+from daag.tasks import COLOURS, SHAPES, EditPlan, Fact, Look
 
 Albedos = Mapping[str, Sequence[float] | np.ndarray]
 """Object name after the edit to RGB in [0, 1]."""
@@ -37,15 +37,19 @@ def rerender(
         plan: which objects look different; None draws the episode as it was.
         albedos: shades of the new looks; by default an exchanged look keeps its owner's shade, and a new one takes
             the middle of its colour word's range.
-        turns: by how much objects are turned in all frames; by default not at all.
+        turns: by how much objects are turned in all frames; by default not at all. A round object shows no turn, so what
+            takes its place stands at this turn itself, however the round one turned.
 
     Raises:
         EditError: the episode has no world state, or the plan does not fit its scene.
     """
     scene_model, qpos = _edited(episode, frame_index, plan, albedos or {})
+    round_before = (
+        {edit.target for edit in plan.edits if _is_round(edit.kinds[0])} if plan is not None else ()
+    )
     for name, turn in (turns or {}).items():
         pose = scene_model.object_qpos(scene_model.scene.names.index(name))
-        qpos[:, pose] = _turned(qpos[:, pose], turn)
+        qpos[:, pose] = _turned(qpos[:, pose], turn, anew=name in round_before)
     return _draw(scene_model, qpos, episode.frames.shape[1:3])
 
 
@@ -123,12 +127,20 @@ def _change_looks(scene: Scene, plan: EditPlan, albedos: Albedos) -> Scene:
     return replace(scene, objects=tuple(objects))
 
 
-def _turned(poses: np.ndarray, turn: float) -> np.ndarray:
-    """Poses (N, 7), positions and quaternions, turned about the vertical through each object."""
+def _is_round(kind: str) -> bool:
+    return kind in SHAPES and not SHAPES[kind].sides
+
+
+def _turned(poses: np.ndarray, turn: float, anew: bool) -> np.ndarray:
+    """Poses (N, 7), positions and quaternions, turned about each object's own axis; `anew`: from no turn at all."""
     turned = poses.copy()
     about = np.array([np.cos(turn / 2), 0.0, 0.0, np.sin(turn / 2)])
     for row, quaternion in zip(turned, poses[:, 3:], strict=True):
-        mujoco.mju_mulQuat(row[3:], about, quaternion)
+        before = quaternion.copy()
+        if anew:  # what is left of the pose without the turn about its own axis
+            back = np.array([quaternion[0], 0.0, 0.0, -quaternion[3]])
+            mujoco.mju_mulQuat(before, quaternion, back / max(np.linalg.norm(back), 1e-9))
+        mujoco.mju_mulQuat(row[3:], before, about)
     return turned
 
 

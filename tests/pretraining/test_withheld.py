@@ -1,0 +1,106 @@
+"""What training says nothing about, so that held-out combinations stay learnable."""
+
+import torch
+
+from daag.pretraining.captions import LOOKS, all_captions
+from daag.pretraining.withheld import (
+    ATTRIBUTE_SIZES,
+    about_hushed,
+    hushed_of,
+    ruled_out_of,
+    unseen_together,
+)
+from daag.tasks import COLOURS, KINDS, Fact, Look
+
+
+def test_what_a_held_out_pair_that_touches_is_not_doing_is_not_told() -> None:
+    looks = torch.tensor([[-1, LOOKS.index(Look.parse("red cube")), LOOKS.index(Look.parse("blue cube")),
+                           LOOKS.index(Look.parse("green cube")), -1, -1, -1]])  # fmt: skip
+    ids = torch.zeros(1, 64, 64, dtype=torch.int8)
+    ids[0, 10:20, 10:20], ids[0, 20:30, 10:20], ids[0, 40:50, 40:50] = 1, 2, 3
+    alone = torch.full((1, 7), -1)
+    quiet = hushed_of(ids, looks, alone, alone)[0]
+    assert quiet[1].tolist() == [
+        True,
+        False,
+        False,
+    ]  # red touches blue: whether it rests on anything is not told
+    assert quiet[2].tolist() == [False, True, False]  # nor whether blue carries anything
+    assert not quiet[3].any()
+    about = {all_captions().texts[i] for i in torch.nonzero(about_hushed(looks, quiet[None])[0])[:, 0]}
+    assert "the red cube is on the green cube" in about and "the yellow prism is on the blue cube" in about
+    assert "the green cube is on the red cube" not in about and "a red cube" not in about
+    ids[0, 30:40, 10:20] = (
+        3  # green comes to touch blue, not red: blue on green is held out, red next to green too
+    )
+    assert hushed_of(ids, looks, alone, alone)[0, 3].tolist() == [False, True, False]
+    stacked = alone.clone()
+    stacked[0, 1] = looks[0, 3]
+    assert not hushed_of(ids, looks, stacked, alone)[0, 1].any()  # what it does rest on is told
+
+
+def test_kinds_that_only_the_held_out_list_rules_out_are_no_choice() -> None:
+    red_cube, blue_cylinder, white_prism = (
+        LOOKS.index(Look.parse(name)) for name in ("red cube", "blue cylinder", "white prism")
+    )
+    own = torch.tensor([[-1, red_cube, blue_cylinder, white_prism, -1, -1, -1]])
+    under, over = torch.full((1, 7), -1), torch.full((1, 7), -1)
+    under[0, 1], over[0, 2] = blue_cylinder, red_cube  # the red cube rests on the blue cylinder
+    ruled_out = ruled_out_of(own, under, over)[0]
+    groups = [group.nonzero()[:, 0].tolist() for group in ruled_out[1].split(ATTRIBUTE_SIZES)]
+    assert groups == [[], [KINDS.index("prism")], [], [], [], []]  # it is a cube, but "no prism" is not said
+    groups = [group.nonzero()[:, 0].tolist() for group in ruled_out[2].split(ATTRIBUTE_SIZES)]
+    assert groups == [[], [], [], [], [], [KINDS.index("prism")]]
+    groups = [group.nonzero()[:, 0].tolist() for group in ruled_out[3].split(ATTRIBUTE_SIZES)]
+    assert groups == [[], [], [], [KINDS.index("cylinder")], [], []]
+    assert not ruled_out[0].any() and not ruled_out[4].any()
+
+
+def attributes_of(**shown: str) -> torch.Tensor:
+    """One-hot groups, (1, 7, A): nothing on the table's row, one object on the next."""
+    groups = []
+    for role in ("own", "below", "above"):
+        look = Look.parse(shown[role]) if role in shown else None
+        colour = list(COLOURS).index(look.colour) if look else len(COLOURS)
+        kind = KINDS.index(look.kind) if look else len(KINDS)
+        groups += [torch.eye(len(COLOURS) + 1)[colour], torch.eye(len(KINDS) + 1)[kind]]
+    attributes = torch.zeros(1, 7, sum(ATTRIBUTE_SIZES))
+    attributes[0, 1] = torch.cat(groups)
+    return attributes
+
+
+def withheld(**shown: str) -> set[str]:
+    """The captions that a place covered by one object is told nothing about."""
+    coverage = torch.zeros(1, 2, 7)
+    coverage[0, 0, 1], coverage[0, 1, 0] = 0.3, 1.0
+    captions = all_captions()
+    found = unseen_together(coverage, attributes_of(**shown), torch.arange(len(captions)))[0]
+    assert not found[1].any()  # bare table is told everything
+    return {captions.texts[column] for column in found[0].nonzero()[:, 0].tolist()}
+
+
+def test_a_colour_is_not_told_what_it_is_never_on() -> None:
+    silent = withheld(own="orange cube")  # orange on purple is held out
+    assert "the green cube is on the purple cylinder" in silent
+    assert "the green cube is on the white cylinder" not in silent
+    assert "the purple cube is on the green cylinder" not in silent
+    assert not any(text.startswith("a ") for text in silent)  # objects are told as ever
+
+
+def test_a_support_is_not_told_what_is_never_on_it() -> None:
+    silent = withheld(own="green cube", below="purple cube")
+    assert "the orange cube is on the white cube" in silent
+    assert "the red cube is on the white cube" not in silent
+
+
+def test_a_kind_is_not_told_what_it_is_never_on() -> None:
+    silent = withheld(own="white prism")  # prism on cylinder is held out
+    assert "the red cube is on the green cylinder" in silent
+    assert "the red cube is on the green prism" not in silent
+    assert "the red prism is on the white cube" in withheld(own="green cube", below="green cylinder")
+
+
+def test_neighbours_that_are_never_beside_each_other_are_not_told() -> None:
+    silent = withheld(own="red sphere")  # red next to green is held out
+    assert Fact.parse("the green sphere is next to the white cube").description in silent
+    assert Fact.parse("the blue sphere is next to the white cube").description not in silent
