@@ -138,7 +138,7 @@ def test_an_oracle_that_cannot_draw_costs_only_its_row(run):
 def test_rejected_edits_come_with_counts_reasons_and_samples(page):
     assert "turned down 15 of 31 proposed edits (48%)" in page.text
     assert "the colour does not flicker from frame to frame 15" in page.text
-    assert "not so: the colour does not flicker from frame to frame (17.50 CIELAB)" in page.text
+    assert "not so: the colour does not flicker from frame to frame (17.50 degrees of hue)" in page.text
 
 
 def test_what_the_planner_declined_is_listed_by_reason(page):

@@ -18,7 +18,7 @@ def test_what_a_run_keeps_of_a_rejection_can_be_shown(tmp_path):
     (sample,), unreadable = rejected_edits(run.path)
     assert unreadable == 0
     assert (sample.target, sample.plan) == (goal.description, plan.sentence)
-    assert [(check.score, check.passed) for check in sample.reasons] == [("12.00 CIELAB", False)]
+    assert [(check.score, check.passed) for check in sample.reasons] == [("12.00 degrees of hue", False)]
     assert [strip.label for strip in sample.strips] == ["source", "edited"]
 
 

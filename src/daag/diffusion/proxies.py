@@ -19,7 +19,7 @@ UPRIGHT = 0.75
 
 _SAMPLES = (0.25, 0.75)  # along each axis of a pixel
 
-_SLICES = 12  # of a body, bottom to top, that throw shadows
+_SLICES = 7  # of a body, bottom to top, that throw shadows
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,9 @@ NEARER_METRES = 0.01
 """What is nearer than the new body by so much, and is no object, is in front of it: the gripper."""
 
 
+LIT_REACH = 12
+"""Pixels within which one surface says whether the lamp reaches another."""
+
 ON_TABLE = 0.01
 """Metres along the camera's axis by which the table may differ from the plane that was fitted to it."""
 
@@ -112,7 +115,9 @@ def _reshaped(
     bare = old & ~new
     lit = _lit(frame, normals, own, stage, strength)
     brightness = strength * stage.light.on(proxy.normals @ camera.to_table.T, lit)
-    shading = np.where(dilate(new), octaves(continued(brightness[..., None], new)[..., 0], reference), 0.0)
+    shading = np.where(
+        dilate(new), octaves(continued(brightness[..., None], new, reach=1)[..., 0], reference), 0.0
+    )
     facing = np.where(new[..., None], np.rint(proxy.normals * 127.0).astype(np.int8), normals)
     up = np.rint(camera.to_table[2] * 127.0).astype(np.int8)
     return Reshaped(
@@ -185,6 +190,5 @@ def _lit(
     bright = frame.max(axis=-1) / 255.0 / max(strength, 1e-6)
     tells = inner(own) & (full - shade > 0.25)
     share = np.clip((bright - shade) / np.maximum(full - shade, 1e-6), 0.0, 1.0)
-    if not tells.any():
-        return np.ones(own.shape, dtype=np.float32)
-    return np.asarray(continued(share[..., None], tells)[..., 0])
+    known = np.where(tells, share, 1.0)
+    return np.asarray(continued(known[..., None], tells, reach=LIT_REACH)[..., 0])

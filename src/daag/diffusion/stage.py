@@ -116,7 +116,7 @@ class Stage:
         up = np.array([0.0, 0.0, 1.0])
         shade = float(self.light.on(up, 0.0) / self.light.on(up))
         dark = self._shaded(points, [*others, instead])
-        picture = continued(frame[window], lit) * np.where(dark, shade, 1.0)[..., None]
+        picture = continued(frame[window], lit, reach=3 * MARGIN) * np.where(dark, shade, 1.0)[..., None]
         nearest = bare
         for body in others:
             proxy = cast(self.camera, body.pose, body.kind)
@@ -151,12 +151,14 @@ def _window(where: Bool[np.ndarray, "H W"]) -> tuple[slice, slice]:
     )
 
 
-def continued(picture: np.ndarray, known: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W C"]:
-    """A picture (H, W, C) with what is not known continued from around it, ring by ring; itself where nothing is known."""
+def continued(
+    picture: np.ndarray, known: Bool[np.ndarray, "H W"], reach: int
+) -> Float32[np.ndarray, "H W C"]:
+    """A picture (H, W, C) with what is not known continued from around it, ring by ring, up to `reach` rings."""
     picture, known = picture.astype(np.float32), known.copy()
-    if not known.any():
-        return picture
-    while not known.all():
+    for _ in range(reach):
+        if known.all() or not known.any():
+            break
         count = _sum_of_neighbours(known[..., None].astype(np.float32))
         total = _sum_of_neighbours(np.where(known[..., None], picture, np.float32(0.0)))
         ring = ~known & (count[..., 0] > 0)

@@ -74,7 +74,7 @@ def calibrated_for_labels(
     keeps its threshold.
     """
     calibration = detector.calibration
-    for relation in RELATIONS:
+    for relation in RELATIONS * 2:  # twice, since claims of one relation give way to better ones of the other
         if relation in calibration.thresholds:
             calibration = _with_threshold(calibration, relation, episodes, rng)
     return detector.with_calibration(calibration)
@@ -83,6 +83,8 @@ def calibrated_for_labels(
 def _with_threshold(
     calibration: Calibration, relation: str, episodes: Sequence[JudgedEpisode], rng: np.random.Generator
 ) -> Calibration:
+    if not episodes:
+        return calibration
     true_scores = np.concatenate(
         [
             episode.scores.max(axis=0)[episode.achieved & _asked(episode, relation)]
@@ -96,7 +98,7 @@ def _with_threshold(
         sum(int((episode.achieved == truth)[_asked(episode, relation)].sum()) for episode in episodes)
         for truth in (True, False)
     )
-    best = Threshold(1.0, 0.0, (0.0, 0.0), 0.0, num_true, num_false, False)
+    best = Threshold(1.0, 0.0, (0.0, 0.0), 0.0, num_true, num_false, False, "episodes")
     for value in np.unique(np.quantile(true_scores, np.linspace(0.0, 0.98, NUM_CANDIDATES))):
         counts = np.array(
             [_count(episode, {**levels, relation: float(value)}, relation) for episode in episodes]
@@ -110,7 +112,14 @@ def _with_threshold(
             drawn = counts[rng.integers(len(counts), size=(200, len(counts)))].sum(axis=1)
             low, high = np.quantile(drawn[:, 0] / np.maximum(drawn[:, 1], 1), [0.025, 0.975])
             best = Threshold(
-                float(value), precision, (float(low), float(high)), recall, num_true, num_false, True
+                float(value),
+                precision,
+                (float(low), float(high)),
+                recall,
+                num_true,
+                num_false,
+                True,
+                "episodes",
             )
     return replace(calibration, thresholds={**calibration.thresholds, relation: best})
 

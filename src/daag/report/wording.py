@@ -37,7 +37,7 @@ CHECKS = {
 }
 """Check of the gates to what it says when passed, and the score that decided it."""
 
-UNITS = {"flicker": "CIELAB", "shading_residual": "of the brightness"}
+UNITS = {"flicker": "degrees of hue", "shading_residual": "of the brightness"}
 """Score to its unit; those without are cosine similarities, in [-1, 1]."""
 
 STAGES = {

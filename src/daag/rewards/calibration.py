@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -56,6 +57,8 @@ class Threshold:
     num_negatives: int
     target_met: bool
     """Whether any threshold reached the target; if not, `value` is where precision was best."""
+    chosen_on: Literal["frames", "episodes"] = "frames"
+    """What the numbers count: single frames at the calibration's prevalence, or labels of whole episodes."""
 
     def __post_init__(self) -> None:
         if not -1.0 <= self.value <= 1.0:
