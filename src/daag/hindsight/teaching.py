@@ -41,8 +41,8 @@ def prepare_lesson(
 ) -> Lesson:
     """Collect what past episodes can teach about the subgoals.
 
-    The frame that came to show something is true of it, and the observation before is not: these are the old pairs.
-    Where that something is a subgoal, they are new pairs as well. Where a repaint would make it one, the repainted frame
+    The frame that came to show something is true of it, and the observation before is not: these are the old pairs, or,
+    where that something is a subgoal, new ones; never both, since each kind keeps some for choosing the best step. Where a repaint would make it one, the repainted frame
     is a true new pair, and the frame before the repaint a false one that looks the same but for the objects' looks.
 
     Args:
@@ -55,11 +55,18 @@ def prepare_lesson(
     for episode in episodes:
         for achievement in episode.achievements:
             before, after = (episode.observations[index] for index in (achievement.end - 1, achievement.end))
-            lesson.old += [(after, achievement.description, True), (before, achievement.description, False)]
+            matched = [
+                goal
+                for goal in subgoals
+                if hindsight.planner.compare(achievement.description, goal.description)
+            ]
+            for description in [goal.description for goal in matched] or [achievement.description]:
+                told = lesson.new if matched else lesson.old
+                told += [(after, description, True), (before, description, False)]
             for goal in subgoals:
-                if hindsight.planner.compare(achievement.description, goal.description):
-                    lesson.new += [(after, goal.description, True), (before, goal.description, False)]
-                elif hindsight.editor is not None and not _came_before(hindsight, episode, achievement, goal):
+                if goal in matched or hindsight.editor is None:
+                    continue
+                if not _came_before(hindsight, episode, achievement, goal):
                     _repaint(lesson, hindsight, episode, achievement, goal, seed)
     return lesson
 
