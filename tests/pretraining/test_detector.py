@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
-from torch.nn import functional
 
 from daag.errors import ConfigError, ModelError
 from daag.pretraining.captions import (
@@ -24,7 +23,7 @@ from daag.pretraining.scenes import PoolConfig, ScenePool, random_scene, write_p
 from daag.rewards.clip import ClipDetector
 from daag.rewards.vision_tower import VisionTowerConfig
 from daag.rewards.vocabulary import word_tokenizer
-from daag.tasks import COLOURS, Fact, caption_is_held_out, is_held_out, possible_facts
+from daag.tasks import Fact, caption_is_held_out, is_held_out, possible_facts
 
 
 @pytest.fixture(scope="module")
@@ -99,31 +98,6 @@ def test_crops_are_asked_about_objects_only(scenes: LabelledScenes) -> None:
     assert crops.sum() > 30
     assert not batch.positive[crops][:, NUM_OBJECT_CAPTIONS:].any()
     assert batch.coverage[..., 1:].sum((1, 2))[crops].min() > 0
-
-
-def test_shapes_are_learnt_from_objects_in_colours_that_their_names_do_not_tell(
-    scenes: LabelledScenes,
-) -> None:
-    index = torch.arange(len(scenes))
-    batch = draw_batch(scenes, index, torch.Generator().manual_seed(0), 0.0)
-    again = draw_batch(scenes, index, torch.Generator().manual_seed(1), 0.0)
-    assert batch.pixels.shape == batch.shapes.shape and 0 <= batch.shapes.min() <= batch.shapes.max() <= 1
-
-    def redness(pictures: torch.Tensor, colour: str) -> list[float]:
-        """Of well visible objects of a colour: red over all three channels, in the place that shows them best."""
-        places = functional.avg_pool2d(pictures, 8).flatten(2)
-        found = []
-        for picture, key in (batch.looks % len(COLOURS) == list(COLOURS).index(colour)).nonzero().tolist():
-            cover = batch.coverage[picture, :, key]
-            if batch.looks[picture, key] >= 0 and cover.max() > 0.9:
-                colours = places[picture, :, cover.argmax()]
-                found.append(float(colours[0] / colours.sum()))
-        return found
-
-    true = {colour: np.mean(redness(batch.pixels, colour)) for colour in ("red", "blue")}
-    told = {colour: np.mean(redness(batch.shapes, colour) + redness(again.shapes, colour)) for colour in true}
-    assert true["red"] - true["blue"] > 0.4
-    assert abs(told["red"] - told["blue"]) < 0.15
 
 
 def test_orthogonalised_matrices_have_singular_values_near_one() -> None:

@@ -26,9 +26,6 @@ PATCH_PIXELS = 8
 VISIBLE_PIXELS = 16
 """An object counts as visible from so many pixels on; with fewer, but more than none, it is left out of the labels."""
 
-MAX_GAIN = 10.0
-"""By how much a black object is made brighter at most, for the learning of shapes."""
-
 PATCH_COVERED = 0.4
 """A patch shows an object from this covered share on."""
 
@@ -188,8 +185,8 @@ def draw_batch(
     looks, hushed = scenes.looks[index], scenes.hushed[index]
     positive, known = _labels(looks, coverage, scenes.relations[index], is_crop)
     known &= positive | ~about_hushed(looks, hushed)
-    shapes = _recolour(_mixed_colours(pixels, ids[:, 0].long(), generator), generator)
     pixels = _recolour(pixels, generator)
+    shapes = _mixed_colours(pixels, generator)
     return _batch(scenes, index, pixels, shapes, coverage, positive, known)
 
 
@@ -270,23 +267,13 @@ def _recolour(pixels: Float[Tensor, "B 3 64 64"], generator: torch.Generator) ->
 
 
 def _mixed_colours(
-    pixels: Float[Tensor, "B 3 64 64"], ids: Int64[Tensor, "B 64 64"], generator: torch.Generator
+    pixels: Float[Tensor, "B 3 64 64"], generator: torch.Generator
 ) -> Float[Tensor, "B 3 64 64"]:
-    """Each object in a random colour of its own: edges and shading stay, no name of a colour fits.
-
-    It must be each on its own: with the channels of the whole picture mixed up, yellow is still no primary colour and
-    black still black, and of two objects the network can tell that they are a pair that it never met.
-    """
+    """Channels in random order, each made darker by a factor of its own: edges and shading stay, names hardly fit."""
     count = len(pixels)
-    shown = functional.one_hot(ids, MAX_OBJECTS + 1).permute(0, 3, 1, 2).float()
-    area = shown.sum((2, 3)).clamp(min=1.0)
-    mean = torch.einsum("bihw,bchw->bic", shown, pixels) / area[..., None]
-    wanted = 0.03 + 0.6 * torch.rand(count, MAX_OBJECTS + 1, 3, generator=generator)
-    wanted[:, 0] = mean[:, 0] * (0.4 + 0.7 * torch.rand(count, 3, generator=generator))
-    gains = (wanted / mean.clamp(min=0.02)).clamp(max=MAX_GAIN)
-    # An edge pixel holds some of the background, which a large gain would make a bright rim.
-    gained, most = (torch.einsum("bihw,bic->bchw", shown, part) for part in (gains, 1.7 * wanted))
-    return (pixels * gained).minimum(most).clamp(0, 1)
+    order = torch.rand(count, 3, generator=generator).argsort(1)
+    gains = 0.4 + 0.7 * torch.rand(count, 3, 1, 1, generator=generator)
+    return (pixels.gather(1, order[:, :, None, None].expand_as(pixels)) * gains).clamp(0, 1)
 
 
 def _labels(
