@@ -3,47 +3,16 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
-from tests.knowing import oracle, telling_env
+from tests.knowing import oracle
 
-from daag.agent import Env
-from daag.assembly import make_explorer
 from daag.diffusion import OracleEditor
 from daag.episodes import Achievement, Episode
 from daag.hindsight import GateConfig, Hindsight, HindsightConfig, prepare_lesson
 from daag.llm import GrammarPlanner
-from daag.play import Moment, play
 from daag.rewards.known_frames import KnownFrames
-from daag.rewards.labelling import label
-from daag.tasks import Subgoal
 
 PLANNER = GrammarPlanner()
 GOAL = PLANNER.decompose("stack the red cube on the blue cube")[0]
-
-
-@pytest.fixture(scope="module")
-def detector() -> KnownFrames:
-    return KnownFrames()
-
-
-@pytest.fixture(scope="module")
-def stacked(detector: KnownFrames) -> Episode:
-    """An episode that stacked something else than was asked."""
-    env: Env = telling_env(detector)
-    explorer = make_explorer("rgb-stacking")
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-
-        def choose(moment: Moment, goal: Subgoal, rng: np.random.Generator = rng) -> np.ndarray:
-            del goal
-            return explorer.explore(moment.proposals, rng)
-
-        played = play(env, f"e{seed}", GOAL.instruction, [GOAL], seed, choose, lambda moment, goal: False)
-        found = label(played.episode, PLANNER.describe(played.episode.objects), detector)
-        stacks = [item for item in found if " on " in item.description]
-        if stacks and all(item.description != GOAL.description for item in found):
-            return replace(played.episode, achievements=tuple(stacks[:1]))
-    raise AssertionError("20 episodes of random stacking stacked nothing")
 
 
 def hindsight(detector: KnownFrames, editor: OracleEditor | None, gate: bool) -> Hindsight:
