@@ -8,7 +8,7 @@ from tests.knowing import oracle
 
 from daag.episodes import Episode
 from daag.errors import EditError
-from daag.hindsight import Hindsight, HindsightConfig, plan_of
+from daag.hindsight import GateConfig, Hindsight, HindsightConfig, plan_of
 from daag.llm import GrammarPlanner
 from daag.rewards.detector import similarity
 from daag.rewards.known_frames import KnownFrames
@@ -77,6 +77,22 @@ def test_equal_arguments_give_equal_ids_and_frames(stacked: Episode, detector: K
     assert [episode.id for episode in first] == [episode.id for episode in second]
     assert all(np.array_equal(a.frames, b.frames) for a, b in zip(first, second, strict=True))
     assert len({episode.id for episode in first}) == len(first)
+
+
+def test_two_things_that_came_true_at_once_give_two_edits(stacked: Episode, detector: KnownFrames) -> None:
+    first = stacked.achievements[0]
+    other = next(
+        text
+        for text in PLANNER.describe(stacked.objects)
+        if " on " in text and text != first.description
+        and PLANNER.propose_edit(text, GOAL, stacked.objects).plan is not None
+    )  # fmt: skip
+    both = replace(stacked, achievements=(first, replace(first, description=other)))
+    ungated = hindsight(detector, gate=GateConfig(enabled=False))
+    made = ungated.augment(both, [GOAL], seed=0).episodes
+    edited = [episode for episode in made if episode.provenance.origin == "edited"]
+    assert len(edited) == 2
+    assert len({episode.id for episode in made}) == len(made)
 
 
 def test_an_edit_that_changes_nothing_is_rejected(stacked: Episode, detector: KnownFrames) -> None:

@@ -195,7 +195,7 @@ class Hindsight:
             start,
             end,
             instruction,
-            id=f"{episode.id}/{origin}-{start}-{end}-{_digest(instruction)}",
+            id=f"{episode.id}/{origin}-{start}-{end}-{_digest(f'{achievement.description}: {instruction}')}",
             provenance=Provenance(origin=origin, source_id=episode.id, segment=(start, end)),
         )
         return replace(segment, achievements=(replace(reached, start=0, end=end - start),))
