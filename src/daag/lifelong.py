@@ -57,10 +57,10 @@ class LifelongConfig:
     """Whether the detector is taught each new task, on repainted frames of the tasks before."""
     evaluation_scenes: int = 50
     """Held-out scenes after each task."""
-    curve_scenes: int = 20
+    curve_scenes: int = 10
     """The first of them, on which the policy is evaluated after each training; 0: never."""
-    updates_per_fit: int = AgentConfig.updates_per_fit
-    """Gradient steps each time the policy is trained."""
+    updates_per_fit: int = 250
+    """Gradient steps each time the policy is trained. More than one task alone needs: one policy serves them all."""
     num_objects: int = 4
     """Objects on the table."""
     threads: int = 1

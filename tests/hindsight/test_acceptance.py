@@ -71,7 +71,8 @@ def test_an_edit_that_shows_the_target_and_nothing_else_is_accepted() -> None:
 
 
 def test_a_distractor_that_contradicts_the_target_must_be_better_to_count() -> None:
-    assert judged([0.7, 0.1, 0.6, 0.1]).accepted
+    beaten = judged([0.7, 0.1, 0.6, 0.1])
+    assert beaten.accepted and beaten.scores["distractor_margin"] == pytest.approx(-0.1)
     assert set(judged([0.6, 0.1, 0.7, 0.1]).reasons) == {"target_shown_after", "distractors_not_shown"}
 
 

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Float32, UInt8
 
 from daag.diffusion.lab import srgb_to_lab
 from daag.episodes import Episode
 from daag.errors import ConfigError
 from daag.rewards.detector import RewardDetector, similarity
-from daag.rewards.labelling import shown
+from daag.rewards.labelling import contradictions, shown
 from daag.tasks import EditPlan
 
 MIN_CHROMA = 15.0
@@ -118,7 +118,7 @@ def judge_for_policy(
         "target_before": float(score[0, 0]),
         "target_after": float(score[2, 0]),
         "achieved_after": float(score[2, 1]),
-        "distractor_margin": float(margin[2:].max()) if len(distractors) else -1.0,
+        "distractor_margin": _excess(margin, descriptions) if len(distractors) else -1.0,
     }
     verdicts = {
         "target_not_shown_before": not before[0],
@@ -129,6 +129,12 @@ def judge_for_policy(
     }
     pixel_scores, pixel_verdicts = _judge_pixels(segment, config)
     return Verdict(scores | pixel_scores, verdicts | pixel_verdicts)
+
+
+def _excess(margin: Float32[np.ndarray, "M"], descriptions: Sequence[str]) -> float:
+    """By how much the nearest of the distractors, all but the first two descriptions, exceeds what would let it count."""
+    best_rival = np.where(contradictions(descriptions), margin, 0.0).max(axis=1)
+    return float((margin - np.maximum(best_rival, 0.0))[2:].max())
 
 
 def judge_for_detector(
