@@ -9,7 +9,7 @@ from daag.diffusion.compositing import box_mask, tight_mask
 from daag.diffusion.conditions import conditions_of
 from daag.diffusion.editor import Conditions
 from daag.diffusion.intrinsics import reference_brightness
-from daag.diffusion.reshaping import BOX_GROWTH, Reshaped, behind, reshape
+from daag.diffusion.reshaping import BOX_GROWTH, Reshaped, behind, reshape, strength_of
 from daag.diffusion.stage import Body, Stage
 from daag.pretraining.scenes import RenderedScene, random_scene
 
@@ -28,7 +28,9 @@ def reshaped(scene: RenderedScene, key: int, kind: str) -> Reshaped | None:
     reference = reference_brightness(scene.rgb, own)
     stage = Stage.of(scene.rgb[None], conditions(scene))
     assert stage is not None
-    return reshape(scene.rgb[None], conditions(scene), stage, key, kind, reference)[0]
+    known, frames = conditions(scene), scene.rgb[None]
+    strength = strength_of(frames, known, stage, key)
+    return reshape(frames, known, stage, stage.bodies(frames, known), key, kind, strength, reference)[0]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,8 @@ def test_an_object_given_its_own_shape_again_looks_as_before(
         flat = inside[np.argsort(inside.max(axis=1))[len(inside) // 2]]
         stage = Stage.of(scene.rgb[None], conditions(scene))
         assert stage is not None
-        rest = behind(scene.rgb, conditions(scene), 0, stage, key, shape, shape.bodies)
+        bodies = stage.bodies(scene.rgb[None], conditions(scene))[0]
+        rest = behind(scene.rgb, conditions(scene), 0, stage, key, shape, bodies, bodies)
         whole = replace(shape.intrinsics, behind=rest)
         again = whole.restore(np.broadcast_to(flat, scene.rgb.shape).astype(np.uint8))
         errors.append(np.abs(again[own].astype(float) - scene.rgb[own]).mean())
@@ -94,12 +97,13 @@ def test_a_smaller_kind_bares_what_is_behind(objects: list[tuple[RenderedScene, 
         bared += int(bare.sum())
         stage = Stage.of(scene.rgb[None], conditions(scene))
         assert stage is not None
-        after = {**shape.bodies, key: Body("prism", shape.pose, np.full(3, 50.0))}
-        rest = behind(scene.rgb, conditions(scene), 0, stage, key, shape, after)
+        bodies = stage.bodies(scene.rgb[None], conditions(scene))[0]
+        after = {**bodies, key: Body("prism", shape.pose, np.full(3, 50.0))}
+        rest = behind(scene.rgb, conditions(scene), 0, stage, key, shape, bodies, after)
         unchanged = ~tight_mask(scene.segmentation, scene.depth, key) & (shape.intrinsics.matte == 0)
         assert np.array_equal(rest[unchanged], scene.rgb[unchanged])
         table = scene.rgb[(scene.segmentation == 0) & (np.abs(scene.depth - stage.camera.table_depth) < 0.01)]
-        others = [body.pose for number, body in shape.bodies.items() if number != key]
+        others = [body.pose for number, body in bodies.items() if number != key]
         alone = all(np.hypot(pose.x - shape.pose.x, pose.y - shape.pose.y) > 0.1 for pose in others)
         if alone and bare.sum() > 10:
             errors["filled"].append(np.abs(rest[bare].mean(axis=0) - np.median(table, axis=0)).mean())

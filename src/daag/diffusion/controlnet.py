@@ -7,7 +7,7 @@ Source: docs/paper.md (an image diffusion model, consistent in geometry and time
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -129,10 +129,11 @@ class ControlNetEditor:
         frames = episode.frames[frame_index]
         reshapes = self.config.use_geometry and any(edit.changes_kind for edit in plan.edits)
         stage = Stage.of(frames, conditions) if reshapes else None
+        bodies = stage.bodies(frames, conditions) if stage is not None else [{}] * len(frames)
         patches = [
             patch
             for number in range(len(plan.edits))
-            for patch in self._patches(frames, conditions, stage, plan, number)
+            for patch in self._patches(frames, conditions, stage, bodies, plan, number)
         ]
         if len(frames) and not patches:
             names = " and ".join(edit.source for edit in plan.edits)
@@ -148,12 +149,13 @@ class ControlNetEditor:
                 for patch, image in zip(patches, painted, strict=True)
                 if patch.frame == position
             ]
-            after = _bodies_after(mine, conditions, plan) if stage is not None else {}
+            after = _bodies_after(mine, conditions, plan, bodies[position])
             for patch, image in mine:
                 frame, crop = edited[position], patch.crop
                 if patch.shape is not None and stage is not None:
                     object_id = conditions.object_ids[plan.edits[patch.edit].source]
-                    rest = behind(frame, conditions, position, stage, object_id, patch.shape, after)
+                    before = bodies[position]
+                    rest = behind(frame, conditions, position, stage, object_id, patch.shape, before, after)
                     crop = crop.over(frame, rest)
                 seam_weight = SEAM_WEIGHT if crop.intrinsics is None else 1.0
                 pasted = crop.paste(frame, image)
@@ -165,6 +167,7 @@ class ControlNetEditor:
         frames: UInt8[np.ndarray, "N H W 3"],
         conditions: Conditions,
         stage: Stage | None,
+        bodies: Sequence[dict[int, Body]],
         plan: EditPlan,
         number: int,
     ) -> Iterator[_Patch]:
@@ -179,11 +182,10 @@ class ControlNetEditor:
         # One reference for all frames: the anchor's. Otherwise each frame would have a brightness of its own.
         reference = reference_brightness(frames[most], visible[most])
         shapes: list[Reshaped | None] = [None] * len(frames)
+        strength = strength_of(frames, conditions, stage, object_id) if stage is not None else reference
         if reshaped and stage is not None:
-            shapes = reshape(frames, conditions, stage, object_id, edit.kinds[1], reference)
-        strength = 1.0
-        if stage is not None:
-            strength = strength_of(frames, conditions, stage, object_id) / max(reference, 1e-6)
+            shapes = reshape(frames, conditions, stage, bodies, object_id, edit.kinds[1], strength, reference)
+        relative = strength / max(reference, 1e-6)
         geometry: Geometry = "full" if self.config.use_geometry else "none"
         size = self.components.crop_size
         for position, (frame, segmentation, depth, normals, shape) in enumerate(
@@ -202,12 +204,12 @@ class ControlNetEditor:
                     size,
                     intrinsics=shape.intrinsics,
                 )
-                yield _Patch(position, number, shape.mask, shape.mask, crop, strength, shape)
+                yield _Patch(position, number, shape.mask, shape.mask, crop, relative, shape)
                 continue
             mask = (box_mask if reshaped else tight_mask)(segmentation, depth, object_id)
             shown: Geometry = "outside" if reshaped and geometry == "full" else geometry
             crop = cut_crop(frame, mask, own, depth, normals, size, shown, reference)
-            yield _Patch(position, number, own, mask, crop, strength)
+            yield _Patch(position, number, own, mask, crop, relative)
 
     def _paint(self, patches: list[_Patch], plan: EditPlan, seed: int) -> list[UInt8[np.ndarray, "S S 3"]]:
         """The repainted crop of each patch."""
@@ -285,10 +287,12 @@ class ControlNetEditor:
 
 
 def _bodies_after(
-    patches: list[tuple[_Patch, UInt8[np.ndarray, "S S 3"]]], conditions: Conditions, plan: EditPlan
+    patches: list[tuple[_Patch, UInt8[np.ndarray, "S S 3"]]],
+    conditions: Conditions,
+    plan: EditPlan,
+    known: dict[int, Body],
 ) -> dict[int, Body]:
-    """The bodies of a frame in their new kinds and colours, by id; none where no kind changes in it."""
-    known = next((patch.shape.bodies for patch, _ in patches if patch.shape is not None), {})
+    """The bodies of a frame in their new kinds and colours, by id."""
     after = dict(known)
     for patch, image in patches:
         edit = plan.edits[patch.edit]

@@ -6,6 +6,7 @@ table around it, the other objects, and the shadows that fall there now. The dif
 it does for a change of colour. Source: our choice.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,6 @@ BOX_GROWTH = 3
 
 NEARER_METRES = 0.01
 """What is nearer than the new body by so much, and is no object, is in front of it: the gripper."""
-
 
 LIT_REACH = 12
 """Pixels within which one surface says whether the lamp reaches another."""
@@ -45,8 +45,6 @@ class Reshaped:
     intrinsics: Intrinsics
     """Of the new body; `flat` is the source's picture, for the model sees no colours inside the mask, and `behind` waits
     for the other objects' new colours."""
-    bodies: dict[int, Body]
-    """All upright objects of the frame, as they were."""
     pose: Pose
     """Of the object."""
 
@@ -55,8 +53,10 @@ def reshape(
     frames: UInt8[np.ndarray, "N H W 3"],
     conditions: Conditions,
     stage: Stage,
+    bodies: Sequence[dict[int, Body]],
     object_id: int,
     kind: str,
+    strength: float,
     reference: float,
 ) -> list[Reshaped | None]:
     """Give an object another kind's shape in all frames.
@@ -65,8 +65,10 @@ def reshape(
         frames: the source.
         conditions: their geometry.
         stage: their camera and light.
+        bodies: what stands upright in each frame, by id.
         object_id: of the object.
         kind: what it becomes.
+        strength: of the object, see `strength_of`.
         reference: brightness in [0, 1] whose shading is 0.
 
     Returns:
@@ -75,12 +77,15 @@ def reshape(
     """
     if kind not in SHAPES:
         return [None] * len(frames)
-    strength = strength_of(frames, conditions, stage, object_id)
     shapes: list[Reshaped | None] = []
     yaw = 0.0
     for position, frame in enumerate(frames):
-        shape = _reshaped(frame, conditions, position, stage, object_id, kind, strength, reference, yaw)
-        yaw = shape.pose.yaw if shape is not None else yaw
+        if object_id not in bodies[position]:
+            shapes.append(None)
+            continue
+        pose = bodies[position][object_id].pose.nearest_turn(conditions.kinds[object_id], yaw)
+        shape = _reshaped(frame, conditions, position, stage, object_id, kind, strength, reference, pose)
+        yaw = pose.yaw
         shapes.append(shape)
     return shapes
 
@@ -94,17 +99,13 @@ def _reshaped(
     kind: str,
     strength: float,
     reference: float,
-    yaw: float,
-) -> Reshaped | None:
-    """One frame; `yaw` is that of the frame before."""
+    pose: Pose,
+) -> Reshaped:
+    """One frame, with the object's pose in it."""
     camera = stage.camera
     segmentation, depth, normals = (
         part[position] for part in (conditions.segmentation, conditions.depth, conditions.normals)
     )
-    bodies = stage.bodies(frame, segmentation, depth, normals, conditions.kinds)
-    if object_id not in bodies:
-        return None
-    pose = bodies[object_id].pose.nearest_turn(conditions.kinds[object_id], yaw)
     proxy = cast(camera, pose, kind)
     own = segmentation == object_id
     old = tight_mask(segmentation, depth, object_id)
@@ -126,7 +127,6 @@ def _reshaped(
         depth=np.where(new, proxy.depth, np.where(bare, camera.table_depth, depth)).astype(np.float16),
         normals=np.where(bare[..., None], up, facing).astype(np.int8),
         intrinsics=Intrinsics(matte, shading.astype(np.float32), frame, frame.astype(np.float32)),
-        bodies=bodies,
         pose=pose,
     )
 
@@ -138,6 +138,7 @@ def behind(
     stage: Stage,
     object_id: int,
     shape: Reshaped,
+    before: dict[int, Body],
     after: dict[int, Body],
 ) -> Float32[np.ndarray, "H W 3"]:
     """What the picture holds besides the new body: the source, and where the old body was, what is behind it.
@@ -149,14 +150,15 @@ def behind(
         stage: camera and light.
         object_id: of the object.
         shape: its new shape.
-        after: the frame's bodies as they are after all edits, the object's own included.
+        before: the frame's bodies.
+        after: the same as they are after all edits, the object's own included.
     """
     segmentation, depth = conditions.segmentation[position], conditions.depth[position]
     old = tight_mask(segmentation, depth, object_id)
     table = (segmentation == 0) & (np.abs(depth - stage.camera.table_depth) < ON_TABLE)
     table &= ~dilate(segmentation > 0)
     others = [body for key, body in after.items() if key != object_id]
-    picture = stage.background(frame, table, list(shape.bodies.values()), others, after[object_id], old)
+    picture = stage.background(frame, table, list(before.values()), others, after[object_id], old)
     return np.asarray(picture * (1.0 - shape.intrinsics.matte[..., None]))
 
 

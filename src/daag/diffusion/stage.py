@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float16, Float32, Float64, Int8, Int16, UInt8
+from jaxtyping import Bool, Float32, Float64, Int8, UInt8
 
 from daag.diffusion.compositing import dilate
 from daag.diffusion.editor import Conditions
@@ -51,29 +51,18 @@ class Stage:
                 return cls(camera, light)
         return None
 
-    def bodies(
-        self,
-        frame: UInt8[np.ndarray, "H W 3"],
-        segmentation: Int16[np.ndarray, "H W"],
-        depth: Float16[np.ndarray, "H W"],
-        normals: Int8[np.ndarray, "H W 3"],
-        kinds: dict[int, str],
-    ) -> dict[int, Body]:
-        """The objects of a frame that stand upright, by id.
-
-        Args:
-            frame: the picture.
-            segmentation: ids; 0 is everything that is not an object.
-            depth: metres.
-            normals: unit normals in camera coordinates times 127.
-            kinds: of the objects, by id.
-        """
-        found = {}
-        for object_id, kind in kinds.items():
-            own = segmentation == object_id
-            pose = locate(self.camera, depth, normals, own, kind)
-            if pose is not None:
-                found[object_id] = Body(kind, pose, self.colour(frame, normals, own))
+    def bodies(self, frames: UInt8[np.ndarray, "N H W 3"], conditions: Conditions) -> list[dict[int, Body]]:
+        """The objects of each frame that stand upright, by id."""
+        found: list[dict[int, Body]] = []
+        for frame, segmentation, depth, normals in zip(
+            frames, conditions.segmentation, conditions.depth, conditions.normals, strict=True
+        ):
+            found.append({})
+            for object_id, kind in conditions.kinds.items():
+                own = segmentation == object_id
+                pose = locate(self.camera, depth, normals, own, kind)
+                if pose is not None:
+                    found[-1][object_id] = Body(kind, pose, self.colour(frame, normals, own))
         return found
 
     def colour(
