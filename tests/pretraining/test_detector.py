@@ -160,6 +160,13 @@ def test_ready_without_base_says_what_to_run_first(pool: Path, tmp_path: Path) -
         train(PretrainConfig("ready", pool, tmp_path), Console(quiet=True))
 
 
+def test_a_card_names_every_setting_that_is_not_the_default() -> None:
+    config = PretrainConfig("ready", Path("/home/me/pool"), Path("out"), minutes=7.5, muon_rate=0.02)
+    assert config.command == (
+        "python -m daag.pretraining.detector --stage ready --pool POOL --out OUT --minutes 7.5 --muon-rate 0.02"
+    )
+
+
 def test_silly_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match="crop_share"):
         PretrainConfig("base", Path(), Path(), crop_share=1.0)

@@ -16,11 +16,13 @@ _TRIMMED = 0.2
 """Share of pixels that fit worst, and are taken for shadows and highlights."""
 
 _RATIOS = (0.0, 0.4, 0.7, 1.0, 1.3, 1.6, 2.0)
+"""Of the lamp's light to that from everywhere, which are tried."""
 
 _SKY = 0.25
 """How much more of the light from everywhere falls on what faces up than on what faces sideways."""
 
 _MAX_PIXELS = 400
+"""About so many pixels are looked at, of all frames together; twice as many at most."""
 
 _MAX_FRAMES = 4
 """Frames that are looked at, spread over the episode."""

@@ -42,8 +42,9 @@ def prepare_lesson(
     """Collect what past episodes can teach about the subgoals.
 
     The frame that came to show something is true of it, and the observation before is not: these are the old pairs, or,
-    where that something is a subgoal, new ones; never both, since each kind keeps some for choosing the best step. Where a repaint would make it one, the repainted frame
-    is a true new pair, and the frame before the repaint a false one that looks the same but for the objects' looks.
+    where that something is a subgoal, new ones; never both, since each kind keeps some for choosing the best step. Where
+    a repaint would make it one, the repainted frame is a true new pair, and the frame before the repaint a false one that
+    looks the same but for the objects' looks.
 
     Args:
         hindsight: asks, edits and judges.

@@ -13,7 +13,7 @@ was trained, not the steps, so that a stage ends when it was said to, on a machi
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +73,20 @@ class PretrainConfig:
     eval_scenes: int = 800
     label_episodes: int = 200
     """Exploring episodes on which the thresholds of relations are chosen in the end."""
+
+    @property
+    def command(self) -> str:
+        """What trains this stage again, without the paths of this machine."""
+        settings = {setting.name: setting.default for setting in fields(self)}
+        changed = {
+            name: getattr(self, name)
+            for name, default in settings.items()
+            if name not in ("stage", "pool", "out") and getattr(self, name) != default
+        }
+        options = [f"--{name.replace('_', '-')} {value:g}" for name, value in changed.items()]
+        return " ".join(
+            [f"python -m daag.pretraining.detector --stage {self.stage} --pool POOL --out OUT", *options]
+        )
 
     def __post_init__(self) -> None:
         if self.minutes <= 0 or self.batch_size < 2 or not 0 <= self.crop_share < 1:
@@ -303,8 +317,7 @@ def train(config: PretrainConfig, console: Console) -> None:
     }
     metrics = measure(detector, to_measure)
     console.print_json(data=metrics, indent=None)
-    command = f"python -m daag.pretraining.detector --stage {config.stage} --pool POOL --out OUT --minutes {config.minutes:g}"
-    write_card(directory, detector, config.stage, command, facts, metrics)
+    write_card(directory, detector, config.stage, config.command, facts, metrics)
     console.print(f"wrote {directory}; hash {detector.hash}")
 
 

@@ -52,7 +52,7 @@ def write_card(
         "",
         "Half of the scenes show a held-out combination. Labels are decided as `daag.rewards.labelling` does, all "
         "relations between a scene's objects asked at once; precision at a prevalence of 5 %. Scenes are placed at random, "
-        "with towers and the gripper in the way; they are harder than what an agent meets while exploring.",
+        "with towers, dropped objects and the gripper in the way; they are harder than what an agent meets while exploring.",
         "",
         "| metric | value |",
         "| --- | --- |",

@@ -49,14 +49,15 @@ class Threshold:
     value: float
     """Cosine similarity in [-1, 1]; at or above it a frame counts as showing the description."""
     precision: float
-    """At the stated prevalence, in [0, 1]; one more false positive than was seen is counted."""
+    """In [0, 1], at the stated prevalence or over the episodes' labels; one more false positive than was seen is counted."""
     precision_ci95: tuple[float, float]
     """Bootstrap interval over the labels, without the extra false positive."""
     recall: float
     num_positives: int
     num_negatives: int
     target_met: bool
-    """Whether any threshold reached the target; if not, `value` is where precision was best."""
+    """Whether any threshold reached the target; if not, `value` is where precision was best, or 1, so that nothing is
+    claimed, where it was chosen on episodes."""
     chosen_on: Literal["frames", "episodes"] = "frames"
     """What the numbers count: single frames at the calibration's prevalence, or labels of whole episodes."""
 

@@ -5,11 +5,11 @@ stacks, A on B and C on D, one vector can hardly say whether A is on D. So nothi
 has a vector of its own, and the score of a description is that of the place that fits it best, as in FILIP
 (arXiv:2111.07783).
 
-Two networks look at a picture. One sees shapes: kinds, and what rests on what; in training the
-channels of its pictures are in random order, so that hardly any colour means anything to it. The other sees colours, a few pixels at a time, and nothing
+Two networks look at a picture. One sees shapes: kinds, and what rests on what; in training the channels of its pictures
+are in random order, so that few colours mean anything to it. The other sees colours, a few pixels at a time, and nothing
 else. At each place the first says where the second shall look: for the colour of the object here, of what it rests on,
-and of what it carries or stands beside. So "red on blue" is red, blue and "on" put together, whether red was ever seen
-on blue or not; a single network learns that it never is. Source: our choice.
+and of what it carries or stands beside. So "red on blue" is meant to be red, blue and "on" put together, whether red was
+ever seen on blue or not; a single network learns that it never is. Source: our choice.
 """
 
 from collections.abc import Sequence
