@@ -7,6 +7,7 @@ import pytest
 import torch
 from rich.console import Console
 
+import daag
 from daag.errors import ConfigError, ModelError
 from daag.pretraining.captions import (
     LOOKS,
@@ -20,7 +21,7 @@ from daag.pretraining.detector_model import MAX_TOKENS, build_model, settle
 from daag.pretraining.labelled_scenes import LabelledScenes, draw_batch, plain_batch
 from daag.pretraining.muon import Muon, orthogonalised
 from daag.pretraining.scenes import PoolConfig, ScenePool, random_scene, write_pool
-from daag.rewards.clip import ClipDetector
+from daag.rewards.clip import ClipDetector, pretrained
 from daag.rewards.vision_tower import VisionTowerConfig
 from daag.rewards.vocabulary import word_tokenizer
 from daag.tasks import Fact, caption_is_held_out, is_held_out, possible_facts
@@ -153,6 +154,18 @@ def test_both_stages_run_from_the_pool_to_a_model_directory(pool: Path, tmp_path
         assert detector.hash in (directory / "README.md").read_text()
         assert "object" in detector.calibration.thresholds
         assert (directory / "model.safetensors").stat().st_size < 6_000_000
+
+
+def test_a_training_goes_on_from_a_finished_detector_and_the_card_says_which(tmp_path: Path) -> None:
+    shipped = pretrained("ready")
+    start = Path(daag.__file__).parent / "pretrained" / "detector-ready"
+    config = PretrainConfig("ready", Path(), tmp_path, start=start, threads=2)
+    trainer = Trainer(config, word_tokenizer(all_captions().texts, MAX_TOKENS))
+    trainer.restore()
+    frames = np.stack([random_scene(np.random.default_rng(0)).rgb])
+    assert np.array_equal(trainer.detector(None).embed_frames(frames), shipped.embed_frames(frames))
+    assert trainer.progress.started_from == shipped.hash
+    assert config.command.endswith("--out OUT --start START --threads 2")
 
 
 def test_ready_without_base_says_what_to_run_first(pool: Path, tmp_path: Path) -> None:

@@ -94,6 +94,23 @@ def test_geometry_is_there_wherever_an_object_is(scenes):
         assert np.abs(np.linalg.norm(scene.normals[mask].astype(float), axis=1) - 127).max() < 2
 
 
+def test_in_the_picture_for_shapes_objects_have_other_colours_and_all_else_is_as_it_was(scenes):
+    names, hues = [], []
+    for scene in scenes:
+        table = scene.segmentation == 0
+        assert (
+            np.abs(scene.rgb[table].astype(int) - scene.shapes[table]).mean() < 1.5
+        )  # mixed pixels at the rims
+        for id, name in scene.object_names.items():
+            mask = scene.segmentation == id
+            if mask.sum() > 20:
+                names.append(Look.parse(name).colour)
+                hues.append(scene.shapes[mask].mean(axis=0).argmax())
+    for colour, channel in (("red", 0), ("green", 1), ("blue", 2)):
+        share = np.mean(np.array(hues)[np.array(names) == colour] == channel)
+        assert share < 0.6  # a third by chance
+
+
 def test_a_clip_keeps_its_objects_and_moves_them(scenes):
     first, second = scenes[:2]
     assert first.object_names == second.object_names
@@ -102,7 +119,7 @@ def test_a_clip_keeps_its_objects_and_moves_them(scenes):
 
 def test_equal_seeds_give_equal_scenes():
     one, other = (random_scene(np.random.default_rng(11)) for _ in range(2))
-    for name in ("rgb", "depth", "normals", "segmentation"):
+    for name in ("rgb", "shapes", "depth", "normals", "segmentation"):
         assert np.array_equal(getattr(one, name), getattr(other, name))
     assert (one.facts, one.object_names) == (other.facts, other.object_names)
 
@@ -113,6 +130,7 @@ def test_a_pool_gives_back_what_was_rendered(pool):
     assert len(stored) == len(rendered) == 6
     for index, scene in enumerate(rendered):
         assert np.array_equal(stored[index].rgb, scene.rgb)
+        assert np.array_equal(stored[index].shapes, scene.shapes)
         assert np.array_equal(stored[index].depth, scene.depth)
         assert np.array_equal(stored[index].normals, scene.normals)
         assert np.array_equal(stored[index].segmentation, scene.segmentation)
@@ -120,11 +138,12 @@ def test_a_pool_gives_back_what_was_rendered(pool):
         assert stored[index].facts == scene.facts
     some = np.array([4, 0])
     assert np.array_equal(stored.rgb(some), np.stack([rendered[4].rgb, rendered[0].rgb]))
+    assert np.array_equal(stored.shapes(some)[1], rendered[0].shapes)
     assert np.array_equal(stored.segmentation(some)[1], rendered[0].segmentation)
 
 
 def test_a_clip_depends_on_the_seed_and_its_number_only(pool, tmp_path):
-    shorter = PoolConfig(tmp_path / "shorter", 2, frames_per_clip=2, seed=7, size_pixels=16)
+    shorter = PoolConfig(tmp_path / "shorter", 2, frames_per_clip=2, seed=7, size_pixels=16, processes=2)
     write_pool(shorter)
     assert np.array_equal(ScenePool(shorter.out)[3].rgb, ScenePool(pool.out)[3].rgb)
 

@@ -51,7 +51,12 @@ def test_kinds_that_only_the_held_out_list_rules_out_are_no_choice() -> None:
     assert groups == [[], [KINDS.index("prism")], [], [], [], []]  # it is a cube, but "no prism" is not said
     groups = [group.nonzero()[:, 0].tolist() for group in ruled_out[2].split(ATTRIBUTE_SIZES)]
     assert groups == [[], [], [], [], [], [KINDS.index("prism")]]
-    groups = [group.nonzero()[:, 0].tolist() for group in ruled_out[3].split(ATTRIBUTE_SIZES)]
+    assert not ruled_out[3].any()  # the prism rests on nothing, so on no cylinder either
+    under[0, 3] = red_cube
+    groups = [
+        group.nonzero()[:, 0].tolist()
+        for group in ruled_out_of(own, under, over)[0, 3].split(ATTRIBUTE_SIZES)
+    ]
     assert groups == [[], [], [], [KINDS.index("cylinder")], [], []]
     assert not ruled_out[0].any() and not ruled_out[4].any()
 
@@ -80,11 +85,14 @@ def withheld(**shown: str) -> set[str]:
 
 
 def test_a_colour_is_not_told_what_it_is_never_on() -> None:
-    silent = withheld(own="orange cube")  # orange on purple is held out
+    silent = withheld(own="orange cube", below="green cube")  # orange on purple is held out
     assert "the green cube is on the purple cylinder" in silent
     assert "the green cube is on the white cylinder" not in silent
     assert "the purple cube is on the green cylinder" not in silent
     assert not any(text.startswith("a ") for text in silent)  # objects are told as ever
+    assert not any(
+        " on " in text for text in withheld(own="orange cube")
+    )  # it is on nothing, so not on purple
 
 
 def test_a_support_is_not_told_what_is_never_on_it() -> None:
@@ -94,7 +102,7 @@ def test_a_support_is_not_told_what_is_never_on_it() -> None:
 
 
 def test_a_kind_is_not_told_what_it_is_never_on() -> None:
-    silent = withheld(own="white prism")  # prism on cylinder is held out
+    silent = withheld(own="white prism", below="green cube")  # prism on cylinder is held out
     assert "the red cube is on the green cylinder" in silent
     assert "the red cube is on the green prism" not in silent
     assert "the red prism is on the white cube" in withheld(own="green cube", below="green cylinder")

@@ -6,6 +6,8 @@ on crops. `ready` goes on from it with relations: "the red cube is on the blue c
     python -m daag.pretraining.detector --stage base --pool checkpoints/pool --out checkpoints/detector
     python -m daag.pretraining.detector --stage ready --pool checkpoints/pool --out checkpoints/detector
 
+`--start DIRECTORY` goes on from the weights of a finished detector instead, such as the shipped one.
+
 Each stage leaves a checkpoint every few minutes and goes on from it when called again, and in the end writes the
 model's directory: weights, tokenizer, preprocessing, calibration and card. The learning rate follows the time that
 was trained, not the steps, so that a stage ends when it was said to, on a machine of any speed.
@@ -50,6 +52,9 @@ class PretrainConfig:
     """A directory written by daag.pretraining.scenes."""
     out: Path
     """Checkpoints and logs go here; the finished model to `out/detector-STAGE`."""
+    start: Path | None = None
+    """A finished detector's directory to go on from, where there is no checkpoint yet; by default `ready` goes on from
+    the end of `base` in `out`."""
     minutes: float = 12.0
     """Of training, in processor time per thread (on an idle machine: wall time), so that a busy machine makes the
     training longer and not worse. What a resumed training has used counts."""
@@ -81,9 +86,10 @@ class PretrainConfig:
         changed = {
             name: getattr(self, name)
             for name, default in settings.items()
-            if name not in ("stage", "pool", "out") and getattr(self, name) != default
+            if name not in ("stage", "pool", "out", "start") and getattr(self, name) != default
         }
-        options = [f"--{name.replace('_', '-')} {value:g}" for name, value in changed.items()]
+        options = ["--start START"] * (self.start is not None)
+        options += [f"--{name.replace('_', '-')} {value:g}" for name, value in changed.items()]
         return " ".join(
             [f"python -m daag.pretraining.detector --stage {self.stage} --pool POOL --out OUT", *options]
         )
@@ -138,6 +144,8 @@ class _Progress:
     step: int = 0
     seconds: float = 0.0
     losses: dict[str, float] = field(default_factory=dict)
+    started_from: str = ""
+    """The hash of the detector whose weights it went on from, if any."""
 
 
 class Trainer:
@@ -178,10 +186,10 @@ class Trainer:
         return self.config.out / f"{self.config.stage}.pt"
 
     def restore(self) -> None:
-        """Go on from this stage's checkpoint, or, for `ready`, from the end of `base`.
+        """Go on from this stage's checkpoint, else from `start`, else, for `ready`, from the end of `base`.
 
         Raises:
-            ModelError: `ready` is asked for and there is no `base` to go on from, or a checkpoint does not fit.
+            ModelError: `ready` is asked for and there is nothing to go on from, or a checkpoint does not fit.
         """
         try:
             if self.checkpoint.exists():
@@ -192,11 +200,16 @@ class Trainer:
                 self.generator.set_state(state["generator"])
                 self.rng.bit_generator.state = state["rng"]
                 self.progress = _Progress(**state["progress"])
+            elif self.config.start is not None:
+                started = ClipDetector.from_pretrained(self.config.start)
+                self.run.model.load_state_dict(started.model.state_dict())
+                self.progress.started_from = started.hash
             elif self.config.stage == "ready":
                 base = self.config.out / "base.pt"
                 if not base.exists():
                     raise ModelError(
-                        f"stage ready goes on from {base}, which does not exist; run stage base first"
+                        f"stage ready goes on from {base}, which does not exist; run stage base first, or name a "
+                        "finished detector with --start"
                     )
                 self.run.load_state_dict(torch.load(base, weights_only=False)["run"])
         except RuntimeError as error:
@@ -311,6 +324,11 @@ def train(config: PretrainConfig, console: Console) -> None:
         detector = calibrated_for_labels(detector, judge(detector, config.label_episodes), rng)
     detector.save_pretrained(directory, half=True)
     facts = {
+        **(
+            {"Started from": f"the detector with hash {came_from}"}
+            if (came_from := trainer.progress.started_from)
+            else {}
+        ),
         "Seed": str(config.seed),
         "Processor time": f"{trainer.progress.seconds / 60:.0f} minutes on {config.threads} thread(s), "
         f"{trainer.progress.step} steps of {config.batch_size} pictures, from {len(scenes)} rendered frames",

@@ -35,6 +35,8 @@ class LabelledScenes:
     """N scenes. Object ids run from 1 to 6; row 0 of an id's axis is the table."""
 
     rgb: UInt8[Tensor, "N 64 64 3"]
+    shapes: UInt8[Tensor, "N 64 64 3"]
+    """The same scenes with each object in some colour."""
     segmentation: Int8[Tensor, "N 64 64"]
     looks: Int64[Tensor, "N 7"]
     """The index in `LOOKS` of each id; -1 where a scene has no such object."""
@@ -69,7 +71,7 @@ class LabelledScenes:
                 "expected a pool without held-out combinations; render it anew with daag.pretraining.scenes"
             )
         names = [pool.object_names[int(frame)] for frame in frames]
-        scenes = cls._make(rgb, pool.segmentation(frames), names, facts)
+        scenes = cls._make(rgb, pool.shapes(frames), pool.segmentation(frames), names, facts)
         return replace(scenes, frames_per_clip=pool.frames_per_clip)
 
     @classmethod
@@ -77,6 +79,7 @@ class LabelledScenes:
         """Take rendered scenes, held-out combinations allowed: for measuring."""
         return cls._make(
             np.stack([scene.rgb for scene in scenes]),
+            np.stack([scene.shapes for scene in scenes]),
             np.stack([scene.segmentation for scene in scenes]).astype(np.int8),
             [scene.object_names for scene in scenes],
             [scene.facts for scene in scenes],
@@ -86,6 +89,7 @@ class LabelledScenes:
     def _make(
         cls,
         rgb: np.ndarray,
+        shapes: np.ndarray,
         segmentation: np.ndarray,
         names: Sequence[dict[int, str]],
         facts: Sequence[tuple[Fact, ...]],
@@ -106,6 +110,7 @@ class LabelledScenes:
         seen = torch.from_numpy(np.ascontiguousarray(segmentation))
         return cls(
             torch.from_numpy(np.ascontiguousarray(rgb)),
+            torch.from_numpy(np.ascontiguousarray(shapes)),
             seen,
             own,
             torch.cat([_one_hot(which) for which in (own, under, over)], dim=-1),
@@ -123,7 +128,7 @@ class Batch:
     pixels: Float[Tensor, "B 3 64 64"]
     """RGB in [0, 1]."""
     shapes: Float[Tensor, "B 3 64 64"]
-    """The same in other colours: what shapes are learnt from."""
+    """The same with each object in some colour: what shapes are learnt from."""
     coverage: Float[Tensor, "B P 7"]
     """Which share of each patch each id covers."""
     attributes: Float[Tensor, "B 7 A"]
@@ -176,8 +181,9 @@ def draw_batch(
     segmentation = scenes.segmentation[index]
     is_crop = torch.rand(len(index), generator=generator) < crop_share
     grid = _random_windows(segmentation, is_crop, generator)
-    pixels = scenes.rgb[index].permute(0, 3, 1, 2).float() / 255
-    pixels = functional.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    both = torch.cat([scenes.rgb[index], scenes.shapes[index]], dim=-1).permute(0, 3, 1, 2).float() / 255
+    both = functional.grid_sample(both, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    pixels, shapes = both.split(3, dim=1)
     ids = functional.grid_sample(
         segmentation[:, None].float(), grid, mode="nearest", padding_mode="border", align_corners=False
     )
@@ -185,8 +191,7 @@ def draw_batch(
     looks, hushed = scenes.looks[index], scenes.hushed[index]
     positive, known = _labels(looks, coverage, scenes.relations[index], is_crop)
     known &= positive | ~about_hushed(looks, hushed)
-    pixels = _recolour(pixels, generator)
-    shapes = _mixed_colours(pixels, generator)
+    pixels, shapes = _recolour(pixels, generator), _recolour(_mixed_colours(shapes, generator), generator)
     return _batch(scenes, index, pixels, shapes, coverage, positive, known)
 
 
@@ -269,11 +274,9 @@ def _recolour(pixels: Float[Tensor, "B 3 64 64"], generator: torch.Generator) ->
 def _mixed_colours(
     pixels: Float[Tensor, "B 3 64 64"], generator: torch.Generator
 ) -> Float[Tensor, "B 3 64 64"]:
-    """Channels in random order, each made darker by a factor of its own: edges and shading stay, names hardly fit."""
-    count = len(pixels)
-    order = torch.rand(count, 3, generator=generator).argsort(1)
-    gains = 0.4 + 0.7 * torch.rand(count, 3, 1, 1, generator=generator)
-    return (pixels.gather(1, order[:, :, None, None].expand_as(pixels)) * gains).clamp(0, 1)
+    """Channels in random order: a picture in which objects have any colour makes six."""
+    order = torch.rand(len(pixels), 3, generator=generator).argsort(1)
+    return pixels.gather(1, order[:, :, None, None].expand_as(pixels))
 
 
 def _labels(

@@ -5,9 +5,11 @@ A pool of clips on disk spares the trainings from rendering what they have seen 
     python -m daag.pretraining.scenes --out checkpoints/pool --num-clips 10000
 """
 
+import colorsys
 import json
+import multiprocessing
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mujoco
@@ -17,6 +19,7 @@ from jaxtyping import Float16, Int8, Int16, UInt8
 from rich.progress import track
 
 from daag.envs.camera import RayCastCamera, View
+from daag.envs.shading import Surfaces
 from daag.envs.stacking.model import SceneModel, build_model
 from daag.envs.stacking.predicates import true_facts
 from daag.envs.stacking.scene import (
@@ -35,6 +38,8 @@ class RenderedScene:
     """A picture and everything that is true of it."""
 
     rgb: UInt8[np.ndarray, "H W 3"]
+    shapes: UInt8[np.ndarray, "H W 3"]
+    """The same scene, in which each object has some colour: what can be learnt from it is not about colours."""
     depth: Float16[np.ndarray, "H W"]
     normals: Int8[np.ndarray, "H W 3"]
     segmentation: Int16[np.ndarray, "H W"]
@@ -79,8 +84,11 @@ def random_clip(
         if any(map(is_held_out, facts)) != held_out:
             continue
         mujoco.mj_kinematics(scene_model.model, data)
-        view = camera.render(scene_model.model, data, scene_model.surfaces, scene_model.scene.light)
-        frames.append(_rendered(view, scene_model, facts))
+        seen, shapes = (
+            camera.render(scene_model.model, data, surfaces, scene_model.scene.light)
+            for surfaces in (scene_model.surfaces, _in_any_colours(rng, scene_model))
+        )
+        frames.append(_rendered(seen, shapes.rgb, scene_model, facts))
     return frames
 
 
@@ -88,9 +96,31 @@ def _stackable(first: Look, second: Look) -> bool:
     return {first.kind, second.kind} <= set(CARRYING_KINDS)
 
 
-def _rendered(view: View, scene_model: SceneModel, facts: tuple[Fact, ...]) -> RenderedScene:
+def _in_any_colours(rng: np.random.Generator, scene_model: SceneModel) -> Surfaces:
+    """What things look like if every object has a colour that no word need fit; greys are as likely as in the palette."""
+    surfaces = scene_model.surfaces
+    albedo = surfaces.albedo.copy()
+    for geom in np.flatnonzero(surfaces.object_id):
+        saturation = float(np.clip(rng.uniform(-0.2, 1.3), 0.0, 1.0))
+        albedo[geom] = colorsys.hsv_to_rgb(rng.uniform(), saturation, rng.uniform(0.03, 1.0))
+    return replace(surfaces, albedo=albedo)
+
+
+def _rendered(
+    view: View, shapes: UInt8[np.ndarray, "H W 3"], scene_model: SceneModel, facts: tuple[Fact, ...]
+) -> RenderedScene:
     names = dict(enumerate(scene_model.scene.names, start=1))
-    return RenderedScene(view.rgb, view.depth, view.normals, view.segmentation, names, facts)
+    return RenderedScene(view.rgb, shapes, view.depth, view.normals, view.segmentation, names, facts)
+
+
+ARRAYS: dict[str, tuple[tuple[int, ...], type]] = {
+    "rgb": ((3,), np.uint8),
+    "shapes": ((3,), np.uint8),
+    "depth": ((), np.float16),
+    "normals": ((3,), np.int8),
+    "segmentation": ((), np.int8),
+}
+"""What a pool holds of each pixel, by name: shape and type."""
 
 
 class ScenePool:
@@ -109,10 +139,7 @@ class ScenePool:
                 dict(enumerate(item["objects"], start=1)) for item in raw
             ]
             self.facts: list[tuple[Fact, ...]] = [tuple(map(Fact.parse, item["facts"])) for item in raw]
-            self._arrays = {
-                name: np.load(directory / f"{name}.npy", mmap_mode="r")
-                for name in ("rgb", "depth", "normals", "segmentation")
-            }
+            self._arrays = {name: np.load(directory / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
             self.num_frames = len(raw)
             lengths = {name: len(array) for name, array in self._arrays.items()}
             if set(lengths.values()) != {self.num_frames}:
@@ -127,16 +154,17 @@ class ScenePool:
         return self.num_frames
 
     def __getitem__(self, frame: int) -> RenderedScene:
-        rgb, depth, normals, segmentation = (
-            np.asarray(self._arrays[name][frame]) for name in ("rgb", "depth", "normals", "segmentation")
-        )
-        return RenderedScene(
-            rgb, depth, normals, segmentation.astype(np.int16), self.object_names[frame], self.facts[frame]
-        )
+        arrays = {name: np.asarray(self._arrays[name][frame]) for name in ARRAYS}
+        arrays["segmentation"] = arrays["segmentation"].astype(np.int16)
+        return RenderedScene(**arrays, object_names=self.object_names[frame], facts=self.facts[frame])
 
     def rgb(self, frames: np.ndarray) -> UInt8[np.ndarray, "N H W 3"]:
         """The pictures of some frames."""
         return np.asarray(self._arrays["rgb"][frames])
+
+    def shapes(self, frames: np.ndarray) -> UInt8[np.ndarray, "N H W 3"]:
+        """The same in any colours."""
+        return np.asarray(self._arrays["shapes"][frames])
 
     def segmentation(self, frames: np.ndarray) -> np.ndarray:
         """The segmentations of some frames, int8 (N, H, W)."""
@@ -153,12 +181,19 @@ class PoolConfig:
     frames_per_clip: int = 4
     seed: int = 0
     size_pixels: int = 64
+    processes: int = 1
+    """That render; the pool is the same for any number of them."""
+
+    def clip(self, index: int) -> list[RenderedScene]:
+        """Clip `index`, which depends on it and the seed only."""
+        rng = np.random.default_rng((self.seed, index))
+        return random_clip(rng, self.frames_per_clip, size_pixels=self.size_pixels)
 
     def clips(self) -> Iterator[list[RenderedScene]]:
-        """The pool's clips, in order; clip i depends on the seed and i only."""
-        for clip in track(range(self.num_clips), description="rendering clips"):
-            rng = np.random.default_rng((self.seed, clip))
-            yield random_clip(rng, self.frames_per_clip, size_pixels=self.size_pixels)
+        """The pool's clips, in order."""
+        with multiprocessing.get_context("forkserver").Pool(self.processes) as workers:
+            drawn = workers.imap(self.clip, range(self.num_clips), chunksize=8)
+            yield from track(drawn, total=self.num_clips, description="rendering clips")
 
 
 def write_pool(config: PoolConfig) -> None:
@@ -171,15 +206,9 @@ def write_pool(config: PoolConfig) -> None:
         raise SceneError(f"{config.out} holds a pool already; choose another directory or delete it")
     config.out.mkdir(parents=True, exist_ok=True)
     count, size = config.num_clips * config.frames_per_clip, config.size_pixels
-    layout: dict[str, tuple[tuple[int, ...], type]] = {
-        "rgb": ((size, size, 3), np.uint8),
-        "depth": ((size, size), np.float16),
-        "normals": ((size, size, 3), np.int8),
-        "segmentation": ((size, size), np.int8),
-    }
     arrays = {
-        name: np.lib.format.open_memmap(config.out / f"{name}.npy", "w+", dtype, (count, *shape))
-        for name, (shape, dtype) in layout.items()
+        name: np.lib.format.open_memmap(config.out / f"{name}.npy", "w+", dtype, (count, size, size, *shape))
+        for name, (shape, dtype) in ARRAYS.items()
     }
     with (config.out / "scenes.jsonl").open("w") as lines:
         frame = 0

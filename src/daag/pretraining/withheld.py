@@ -57,7 +57,8 @@ def ruled_out_of(
 ) -> Bool[Tensor, "N 7 A"]:
     """Kinds that the held-out combinations rule out: what rests on a cylinder is never a prism, in training.
 
-    To tell a model that something on a cylinder is no prism would teach it that, so the choice is left out.
+    To tell a model that something on a cylinder is no prism would teach it that, so the choice is left out. A prism that
+    rests on nothing rests on no cylinder either, and that is told: else it would be believed of every prism.
     """
     ruled_out = torch.zeros(*own.shape, sum(ATTRIBUTE_SIZES), dtype=torch.bool)
     mine, below, above = (
@@ -68,8 +69,8 @@ def ruled_out_of(
         up, low = KINDS.index(upper), KINDS.index(lower)
         ruled_out[..., mine + up] |= kind_of[1] == low
         ruled_out[..., mine + low] |= kind_of[2] == up
-        ruled_out[..., below + low] |= kind_of[0] == up
-        ruled_out[..., above + up] |= kind_of[0] == low
+        ruled_out[..., below + low] |= (kind_of[0] == up) & (under >= 0)
+        ruled_out[..., above + up] |= (kind_of[0] == low) & (over >= 0)
     return ruled_out
 
 
@@ -110,41 +111,45 @@ def unseen_together(
 ) -> Bool[Tensor, "B P C"]:
     """Which captions have a word that, with what a place shows, makes a held-out combination.
 
-    A place that shows something orange is never true of "... on the purple ...", since orange on purple is held out. Were
-    it told so, every word "purple" below would come to speak against orange, and orange on purple would be the one pair
-    that is never believed.
+    A place that shows something orange on something else is never true of "... on the purple ...", since orange on purple
+    is held out. Were it told so, every word "purple" below would come to speak against orange, and orange on purple would
+    be the one pair that is never believed. What rests on nothing is told everything.
 
     Args:
         coverage: which share of each place each id covers.
         attributes: of the ids, one-hot groups of `ATTRIBUTE_SIZES`.
         columns: the captions that are asked about.
     """
-    shows = ((coverage > 0).float() @ attributes > 0).float()
-    return shows @ _clashes()[:, columns] > 0
+    on, beside = (clash[:, columns] for clash in _clashes())
+    rests = attributes[..., sum(ATTRIBUTE_SIZES[:4]) - 1] == 0  # the kind of what it rests on is not "none"
+    shows = (coverage > 0).float()
+    resting = ((shows * rests[:, None]) @ attributes > 0).float()
+    return (resting @ on > 0) | ((shows @ attributes > 0).float() @ beside > 0)
 
 
 @cache
-def _clashes() -> Float[Tensor, "A C"]:
-    """1 where an attribute of what a place shows and a caption's word make a held-out combination."""
+def _clashes() -> tuple[Float[Tensor, "A C"], Float[Tensor, "A C"]]:
+    """Above 0 where an attribute of what a place shows and a word of a caption of "on", and of "next to", make a held-out
+    combination."""
     captions = all_captions()
     colours, kinds = {name: i for i, name in enumerate(COLOURS)}, {name: i for i, name in enumerate(KINDS)}
     # Where in the attributes the object's own colours and kinds begin, and those of what it rests on.
     own_colour, own_kind, below_colour, below_kind = (
         torch.tensor((0, *ATTRIBUTE_SIZES)).cumsum(0)[:4].tolist()
     )
-    clashes = torch.zeros(sum(ATTRIBUTE_SIZES), len(captions))
+    on, beside = torch.zeros(2, sum(ATTRIBUTE_SIZES), len(captions))
     for column, fact in enumerate(captions.facts, start=NUM_OBJECT_CAPTIONS):
         subject, target = fact.subject, fact.target
         if fact.relation == "next to":
             for colour in {subject.colour, target.colour}:
                 for other in colours:
                     if frozenset({colour, other}) in HELD_OUT_NEXT_TO_COLOURS:
-                        clashes[own_colour + colours[other], column] = 1
+                        beside[own_colour + colours[other], column] = 1
             continue
         for upper, lower in HELD_OUT_ON_COLOURS:
-            clashes[own_colour + colours[upper], column] += target.colour == lower
-            clashes[below_colour + colours[lower], column] += subject.colour == upper
+            on[own_colour + colours[upper], column] += target.colour == lower
+            on[below_colour + colours[lower], column] += subject.colour == upper
         for upper, lower in HELD_OUT_ON_KINDS:
-            clashes[own_kind + kinds[upper], column] += target.kind == lower
-            clashes[below_kind + kinds[lower], column] += subject.kind == upper
-    return clashes
+            on[own_kind + kinds[upper], column] += target.kind == lower
+            on[below_kind + kinds[lower], column] += subject.kind == upper
+    return on, beside

@@ -5,8 +5,8 @@ stacks, A on B and C on D, one vector can hardly say whether A is on D. So nothi
 has a vector of its own, and the score of a description is that of the place that fits it best, as in FILIP
 (arXiv:2111.07783).
 
-Two networks look at a picture. One sees shapes: kinds, and what rests on what; in training the channels of its pictures
-are in random order, so that few colours mean anything to it. The other sees colours, a few pixels at a time, and nothing
+Two networks look at a picture. One sees shapes: kinds, and what rests on what; in training every object of its pictures
+has any colour, so that none means anything to it. The other sees colours, a few pixels at a time, and nothing
 else. At each place the first says where the second shall look: for the colour of the object here, of what it rests on,
 and of what it carries or stands beside. So "red on blue" is meant to be red, blue and "on" put together, whether red was
 ever seen on blue or not; a single network learns that it never is. Source: our choice.
@@ -101,7 +101,7 @@ class VisionTower(PreTrainedModel):
 
         Args:
             pixel_values: normalised pictures, float (N, 3, H, W); H and W are multiples of 8.
-            shape_values: the same in other colours, for the network that sees shapes; in training only.
+            shape_values: the same with objects in any colours, for the network that sees shapes; in training only.
 
         Returns:
             `pooler_output`, which transformers' dual encoder projects, (N, L, C) of L = H / 8 * W / 8 places: nothing
