@@ -1,14 +1,12 @@
 """Puts an agent together from names: worlds, models, arms.  The only place that knows all of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import gymnasium
-import numpy as np
-from jaxtyping import Float32
 from transformers.utils.logging import set_tqdm_hook
 
 from daag.agent import Agent, AgentConfig, Env
@@ -19,7 +17,14 @@ from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer
 from daag.errors import UnknownNameError
 from daag.hindsight import GateConfig, Hindsight, HindsightConfig
 from daag.llm import CachedPlanner, GrammarPlanner, Planner
-from daag.policies import Exploration, ExplorationConfig, SelfImitation, TextEncoder, Workspace
+from daag.policies import (
+    Exploration,
+    ExplorationConfig,
+    SelfImitation,
+    Workspace,
+    instruction_encoder,
+    object_locator,
+)
 from daag.rewards.clip import PRETRAINED, ClipDetector, pretrained
 from daag.rewards.detector import RewardDetector
 from daag.rewards.finetuning import FinetuneConfig, LabelledPairs, finetune
@@ -103,18 +108,6 @@ def make_planner(arm: str = "hea", cache: Path | None = None) -> Planner:
     return planner if cache is None else CachedPlanner(planner, cache)
 
 
-def instruction_encoder(planner: Planner, detector: RewardDetector) -> TextEncoder:
-    """What conditions the policy: the detector's vector of what an instruction is to make visible.
-
-    The detector was taught descriptions and knows no imperatives; the planner says the one in words of the other.
-    """
-
-    def encode(instructions: Sequence[str]) -> Float32[np.ndarray, "M D"]:
-        return detector.embed_texts([planner.decompose(text)[-1].description for text in instructions])
-
-    return encode
-
-
 def vector_size(detector: RewardDetector) -> int:
     """Length of a detector's vectors."""
     return int(detector.embed_texts(["a red cube"]).shape[1])
@@ -168,7 +161,7 @@ def make_agent(
     Args:
         env_name: which world.
         arm: what hindsight it uses.
-        detector: its reward detector, whose text tower also conditions the policy.
+        detector: its reward detector, through which the policy also reads and sees.
         planner: its controller.
         seed: of everything random.
         config: how long and how much.
@@ -189,7 +182,9 @@ def make_agent(
         planner=planner,
         detector=detector,
         hindsight=make_hindsight(arm, planner, detector),
-        learner=SelfImitation(workspace, instruction_encoder(planner, detector), seed),
+        learner=SelfImitation(
+            workspace, instruction_encoder(planner, detector), seed, locate=object_locator(planner, detector)
+        ),
         explorer=make_explorer(env_name),
         lifelong=lifelong,
         task_buffer=task_buffer if task_buffer is not None else TaskBuffer(),

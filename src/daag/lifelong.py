@@ -14,7 +14,6 @@ from daag.agent import Agent, AgentConfig, Env, Event
 from daag.assembly import (
     Arm,
     EnvName,
-    instruction_encoder,
     load_detector,
     make_agent,
     make_env,
@@ -24,7 +23,7 @@ from daag.assembly import (
 from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer
 from daag.errors import ConfigError, RunError
 from daag.hindsight import count_reasons
-from daag.policies import SelfImitation
+from daag.policies import SelfImitation, instruction_encoder, object_locator
 from daag.rewards.clip import ClipDetector
 from daag.run import RunDirectory, RunState
 from daag.tasks import Task
@@ -241,7 +240,11 @@ class LifelongRun:
             if self._state.detector:
                 agent.use_detector(load_detector(str(path / self._state.detector)))
             policy = path / self._state.policy_file
-            agent.learner = SelfImitation.load(policy, instruction_encoder(self._planner, self._detector))
+            agent.learner = SelfImitation.load(
+                policy,
+                instruction_encoder(self._planner, self._detector),
+                object_locator(self._planner, self._detector),
+            )
         return agent
 
 

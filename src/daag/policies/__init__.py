@@ -1,8 +1,9 @@
 """Policies: what acts, how it learns, and how it explores."""
 
 from daag.policies.exploration import Exploration, ExplorationConfig
+from daag.policies.grounding import instruction_encoder, object_locator
 from daag.policies.imitation import ImitationConfig, SelfImitation
-from daag.policies.policy import Learner, Observation, Policy, StepSampler, TextEncoder
+from daag.policies.policy import Learner, Locator, Observation, Policy, StepSampler, TextEncoder
 from daag.policies.spatial import SpatialConfig, SpatialNetwork, SpatialPolicy
 from daag.policies.workspace import Workspace, metres_to_pixels, pixels_to_metres
 
@@ -11,6 +12,7 @@ __all__ = [
     "ExplorationConfig",
     "ImitationConfig",
     "Learner",
+    "Locator",
     "Observation",
     "Policy",
     "SelfImitation",
@@ -20,6 +22,8 @@ __all__ = [
     "StepSampler",
     "TextEncoder",
     "Workspace",
+    "instruction_encoder",
     "metres_to_pixels",
+    "object_locator",
     "pixels_to_metres",
 ]

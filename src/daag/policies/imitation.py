@@ -18,13 +18,15 @@ from torch import Tensor, nn
 
 from daag.episodes.episode import Episode
 from daag.errors import ConfigError, EpisodeError, ModelError
-from daag.policies.policy import Observation, StepSampler, TextEncoder
+from daag.policies.policy import Locator, Observation, StepSampler, TextEncoder
 from daag.policies.spatial import CELL_PIXELS, SpatialConfig, SpatialPolicy, decode, make_network, to_tensor
 from daag.policies.workspace import Workspace, metres_to_pixels
 
 FORMAT = "daag-self-imitation-1"
 TEXT_PROBE = "stack the red cube on the blue cube"
 """Its vector tells the length of a text encoder's vectors, and at loading whether the encoder is the same."""
+_PICTURE_PROBE = np.zeros((1, 64, 64, 3), dtype=np.uint8)
+"""Its maps tell how many a locator gives."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ class SelfImitation:
         config: how it is learnt.
         network: the network's size; by default the default one for the encoder's vectors.
         temperature: of the policy's clicks; 0 takes the likeliest.
+        locate: says where pictures show the instructions' objects; must stay the same too.
 
     Raises:
         ModelError: the text encoder's vectors have another length than the network's size says.
@@ -137,17 +140,24 @@ class SelfImitation:
         config: ImitationConfig | None = None,
         network: SpatialConfig | None = None,
         temperature: float = 0.0,
+        locate: Locator | None = None,
     ) -> None:
         self.config = config or ImitationConfig()
         text_dim = text_encoder([TEXT_PROBE]).shape[1]
-        self.network_config = network or SpatialConfig(text_dim)
+        num_maps = 0 if locate is None else locate(_PICTURE_PROBE, [TEXT_PROBE]).shape[1]
+        self.network_config = network or SpatialConfig(text_dim, num_maps)
         if text_dim != self.network_config.text_dim:
             raise ModelError(
                 f"expected a text encoder of {self.network_config.text_dim} dimensions, got {text_dim}; "
                 "pass the one that the policy was trained with"
             )
+        if num_maps != self.network_config.num_maps:
+            raise ModelError(
+                f"expected a locator of {self.network_config.num_maps} maps, got {num_maps}; pass the one that the "
+                "policy was trained with"
+            )
         self.policy = SpatialPolicy(
-            make_network(self.network_config, seed), text_encoder, workspace, temperature
+            make_network(self.network_config, seed), text_encoder, workspace, temperature, locate
         )
         self._optimizer = self._make_optimizer()
 
@@ -174,7 +184,8 @@ class SelfImitation:
             batch = batch.shifted(self.config.shift_pixels, rng)
             clicks = torch.from_numpy(batch.clicks)
             images = self._jittered(to_tensor(batch.frames), rng)
-            logits = self.policy.network(images, self.policy.embeddings(batch.instructions))
+            maps = self.policy.maps(batch.frames, batch.instructions)
+            logits = self.policy.network(images, self.policy.embeddings(batch.instructions), maps)
             loss = click_loss(logits, clicks, self.config.target_pixels)
             self._optimizer.zero_grad()
             loss.backward()
@@ -216,12 +227,12 @@ class SelfImitation:
         unfinished.replace(path)
 
     @classmethod
-    def load(cls, path: Path, text_encoder: TextEncoder) -> "SelfImitation":
+    def load(cls, path: Path, text_encoder: TextEncoder, locate: Locator | None = None) -> "SelfImitation":
         """Read what `save` wrote, ready to act and to learn on.
 
         Raises:
             ModelError: there is no such file, it is not of this learner or of another architecture, or the text
-                encoder is not the one it was trained with.
+                encoder is not the one it was trained with, or the locator gives another number of maps.
         """
         try:
             with safe_open(path, framework="pt") as file:
@@ -244,7 +255,7 @@ class SelfImitation:
             probe = tensors.pop("text_probe")
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the settings in {path} are of another architecture: {error!r}") from error
-        learner = cls(workspace, text_encoder, 0, config, network, temperature)
+        learner = cls(workspace, text_encoder, 0, config, network, temperature, locate)
         if not torch.allclose(learner.policy.embeddings([TEXT_PROBE]), probe, atol=1e-3):
             raise ModelError(
                 f"{path} was trained with another text encoder: {TEXT_PROBE!r} has another vector now"

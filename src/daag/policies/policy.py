@@ -15,6 +15,10 @@ from daag.episodes.episode import Episode
 TextEncoder: TypeAlias = Callable[[Sequence[str]], Float32[np.ndarray, "M D"]]
 """Sentences to unit vectors, such as the text tower of a reward detector. A policy never changes it."""
 
+Locator: TypeAlias = Callable[[UInt8[np.ndarray, "B H W 3"], Sequence[str]], Float32[np.ndarray, "B K h w"]]
+"""Where pictures show what sentences speak of: K maps of each picture for its sentence, over the whole picture and of any
+resolution, such as a reward detector's cosine of each place with each object. A policy never changes it."""
+
 StepSampler: TypeAlias = Callable[[int, np.random.Generator], Sequence[tuple[Episode, int]]]
 """Draws a batch of that many (episode, step index 0..T-1) to imitate; how real and edited, current and earlier
 experience are mixed is the caller's choice."""

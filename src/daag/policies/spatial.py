@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from daag.errors import ConfigError, ModelError
-from daag.policies.policy import Observation, TextEncoder
+from daag.policies.policy import Locator, Observation, TextEncoder
 from daag.policies.workspace import Workspace, pixels_to_metres
 
 CELL_PIXELS = 2
@@ -32,6 +32,8 @@ class SpatialConfig:
 
     text_dim: int
     """Length of the text encoder's vectors."""
+    num_maps: int = 0
+    """How many maps the locator gives of each picture; 0 without one."""
     fine_channels: int = 24
     """Channels at half resolution; a multiple of 4."""
     coarse_channels: int = 48
@@ -41,7 +43,7 @@ class SpatialConfig:
 
     def __post_init__(self) -> None:
         sizes = (self.text_dim, self.fine_channels, self.coarse_channels, *self.dilations)
-        if min(sizes) < 1:
+        if min(sizes) < 1 or self.num_maps < 0:
             raise ConfigError(f"the network's sizes must be at least 1, got {self}")
         if self.fine_channels % 4 or self.coarse_channels % 4:
             raise ConfigError(f"fine_channels and coarse_channels must be multiples of 4, got {self}")
@@ -50,7 +52,8 @@ class SpatialConfig:
 class SpatialNetwork(nn.Module):
     """From an image and a sentence's vector to pick and place logits.
 
-    What is seen is computed without the sentence, and the sentence chooses among it at the end: it scales the
+    Where the sentence's objects are comes in at the start, as maps by someone who knows; so what is learnt is what to do
+    with them. All else is computed without the sentence, and the sentence chooses among it at the end: it scales the
     features whose sum is each map (the scaling of FiLM, arXiv:1709.07871). What one task taught to see then serves
     the next.
     """
@@ -58,7 +61,8 @@ class SpatialNetwork(nn.Module):
     def __init__(self, config: SpatialConfig) -> None:
         super().__init__()
         fine, coarse = config.fine_channels, config.coarse_channels
-        self.stem = _convolution(3 * CELL_PIXELS**2, fine)
+        self.num_maps = config.num_maps
+        self.stem = _convolution(3 * CELL_PIXELS**2 + config.num_maps, fine)
         self.down = _convolution(fine, coarse, stride=2)
         self.blocks = nn.ModuleList(_convolution(coarse, coarse, dilation=d) for d in config.dilations)
         self.up = nn.Conv2d(coarse, fine, 1)
@@ -68,16 +72,24 @@ class SpatialNetwork(nn.Module):
         self.bias = nn.Conv2d(fine, 2, 1)
 
     def forward(
-        self, images: Float32[Tensor, "B 3 H W"], texts: Float32[Tensor, "B D"]
+        self,
+        images: Float32[Tensor, "B 3 H W"],
+        texts: Float32[Tensor, "B D"],
+        maps: Float32[Tensor, "B K Y X"] | None = None,
     ) -> Float32[Tensor, "B 2 h w"]:
         """Logits of the pick and of the place, one per cell of 2 x 2 pixels.
 
         Args:
             images: RGB in [-1, 1]; height and width are multiples of 4.
             texts: the instructions' vectors.
+            maps: where the instructions' objects are, of any resolution; None if the network takes none.
         """
+        cells = F.pixel_unshuffle(images, CELL_PIXELS)
+        if maps is not None:
+            fitted = F.interpolate(maps, cells.shape[2:], mode="bilinear", align_corners=False)
+            cells = torch.cat([cells, fitted], dim=1)
         # Channels last: on a CPU the small convolutions run up to three times faster than with planes.
-        cells = F.pixel_unshuffle(images, CELL_PIXELS).contiguous(memory_format=torch.channels_last)
+        cells = cells.contiguous(memory_format=torch.channels_last)
         fine = F.relu(self.stem(cells))
         coarse = F.relu(self.down(fine))
         for block in self.blocks:
@@ -155,6 +167,7 @@ class SpatialPolicy:
         text_encoder: of the instructions; called once for each.
         workspace: what actions are scaled by.
         temperature: 0 takes the likeliest click, 1 draws it from the maps as they are.
+        locate: says where the instructions' objects are, to networks that take such maps.
 
     Raises:
         ConfigError: the temperature is negative.
@@ -166,11 +179,29 @@ class SpatialPolicy:
         text_encoder: TextEncoder,
         workspace: Workspace,
         temperature: float = 0.0,
+        locate: Locator | None = None,
     ) -> None:
         if temperature < 0.0:
             raise ConfigError(f"the temperature must be at least 0, got {temperature}")
         self.network, self.workspace, self.temperature = network, workspace, temperature
         self.embeddings = InstructionEmbeddings(text_encoder)
+        self._locate = locate
+
+    def maps(
+        self, frames: UInt8[np.ndarray, "B H W 3"], instructions: list[str]
+    ) -> Float32[Tensor, "B K Y X"] | None:
+        """Where each picture shows the objects of its instruction; None without a locator.
+
+        Raises:
+            ModelError: the locator gives another number of maps than the network takes.
+        """
+        if self._locate is None:
+            return None
+        maps = self._locate(frames, instructions)
+        expected = (len(frames), self.network.num_maps)
+        if maps.shape[:2] != expected:
+            raise ModelError(f"expected maps {expected} from the locator, got {maps.shape[:2]}")
+        return torch.from_numpy(maps)
 
     def act(
         self, observation: Observation, instruction: str, rng: np.random.Generator
@@ -198,7 +229,8 @@ class SpatialPolicy:
     ) -> Float64[np.ndarray, "2 2"]:
         """Pixels (x, y) of the pick and of the place."""
         with torch.inference_mode():
-            logits = self.network(to_tensor(rgb[None]), self.embeddings([instruction]))
+            maps = self.maps(rgb[None], [instruction])
+            logits = self.network(to_tensor(rgb[None]), self.embeddings([instruction]), maps)
             cells = None
             if self.temperature > 0.0:
                 # The largest of logits with Gumbel noise is a draw from their softmax.

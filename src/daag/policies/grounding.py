@@ -1,0 +1,66 @@
+"""What a policy is told by planner and detector: what an instruction means, and where its objects are.
+
+Source: our choice, after CLIPort (arXiv:2109.12098), whose policy looks through a frozen CLIP. With the detector's eyes
+for colours and kinds, a few successes are enough to learn what is to be done with the objects.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from daag.errors import LanguageError, ModelError
+from daag.llm import Planner
+from daag.policies.policy import Locator, TextEncoder
+from daag.rewards.detector import RewardDetector
+from daag.tasks import Fact
+
+MAP_SCALE = 5.0
+"""Cosines are multiplied by this: of an object they are about 0.3, and a network's inputs about 1."""
+
+
+def instruction_encoder(planner: Planner, detector: RewardDetector) -> TextEncoder:
+    """What conditions the policy: the detector's vector of what an instruction is to make visible.
+
+    The detector was taught descriptions and knows no imperatives; the planner says the one in words of the other.
+    """
+
+    def encode(instructions: Sequence[str]) -> Float32[np.ndarray, "M D"]:
+        return detector.embed_texts([planner.decompose(text)[-1].description for text in instructions])
+
+    return encode
+
+
+def object_locator(planner: Planner, detector: RewardDetector) -> Locator:
+    """Where a detector sees the objects of what an instruction is to make visible.
+
+    One map is for the description's subject, the other for its target; both are for the whole description where it
+    relates no two objects. A detector that has one vector for a picture gives maps of one place, which say nothing.
+    """
+
+    @cache
+    def objects(instruction: str) -> tuple[str, str]:
+        description = planner.decompose(instruction)[-1].description
+        try:
+            fact = Fact.parse(description)
+        except LanguageError:
+            return description, description
+        return f"a {fact.subject}", f"a {fact.target}"
+
+    def locate(
+        frames: UInt8[np.ndarray, "B H W 3"], instructions: Sequence[str]
+    ) -> Float32[np.ndarray, "B 2 h w"]:
+        places = detector.embed_frames(frames)
+        side = math.isqrt(places.shape[1])
+        if side**2 != places.shape[1] or frames.shape[1] != frames.shape[2]:
+            raise ModelError(
+                "expected square pictures and a detector with as many rows of places as columns, got pictures of "
+                f"{frames.shape[1]} x {frames.shape[2]} pixels and {places.shape[1]} places"
+            )
+        texts = np.stack([detector.embed_texts(objects(text)) for text in instructions])
+        cosines = np.einsum("bld,bkd->bkl", places, texts)
+        return (MAP_SCALE * cosines).reshape(len(frames), 2, side, side)
+
+    return locate
