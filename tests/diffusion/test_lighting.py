@@ -3,54 +3,81 @@
 import numpy as np
 import pytest
 
-from daag.diffusion.lighting import Light, fit_light
+from daag.diffusion.lighting import LAMP_METRES, Light, fit_light
 
 UPRIGHT = np.eye(3)
+TABLE = np.array([0.0, 0.5, -0.6])
+"""Where the objects are, metres from the camera."""
 
 
-def scene(light: Light, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Two frames of three round objects in different colours, some of their pixels in the shade or glossy."""
+def lamp(tilt: float, turn: float, ratio: float) -> Light:
+    """So many degrees from straight above."""
+    sideways, angle = np.sin(np.radians(tilt)), np.radians(turn)
+    direction = np.array([sideways * np.cos(angle), sideways * np.sin(angle), np.cos(np.radians(tilt))])
+    return Light(TABLE + LAMP_METRES * direction, ratio)
+
+
+def scene(light: Light, gloss: float = 0.0, seed: int = 0) -> tuple[np.ndarray, ...]:
+    """Two frames of three balls in different colours, some of their pixels in the shade; the first may be glossy."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[-1:1:20j, -1:1:20j]
     inside = rows**2 + columns**2 < 0.9
     up = np.sqrt(np.maximum(1.0 - rows**2 - columns**2, 0.0))
     normal = np.stack([columns, rows, up], axis=-1)
     frames, ids = np.zeros((2, 20, 60, 3), dtype=np.uint8), np.zeros((2, 20, 60), dtype=np.int16)
-    normals = np.zeros((2, 20, 60, 3), dtype=np.int8)
+    normals, points = np.zeros((2, 20, 60, 3), dtype=np.int8), np.zeros((2, 20, 60, 3))
+    colours = np.array([(0.1, 0.02, 0.02), (0.05, 0.2, 0.1), (0.1, 0.1, 0.35)])
     for frame in range(2):
-        for place, strength in enumerate((0.1, 0.2, 0.35)):
+        for place, colour in enumerate(colours):
             part = (frame, slice(None), slice(20 * place, 20 * place + 20))
+            at = TABLE + [0.08 * (place - 1), 0.02 * frame, 0.0] + 0.03 * normal
             lit = rng.random(inside.shape) > 0.1
-            bright = strength * light.on(normal, lit) + 0.2 * (rng.random(inside.shape) < 0.05)
-            frames[part] = np.clip(255 * bright * inside, 0, 255).astype(np.uint8)[..., None]
+            bright = colour * light.on(at, normal, lit)[..., None]
+            if place == 0:
+                bright += gloss * (lit * light.shine(at, normal))[..., None]
+            frames[part] = np.clip(255 * bright * inside[..., None], 0, 255).astype(np.uint8)
             ids[part] = (place + 1) * inside
             normals[part] = np.rint(127 * normal * inside[..., None])
-    return frames, ids, normals
+            points[part] = at
+    return frames, ids, normals, points
 
 
 @pytest.mark.parametrize("tilt", [0.0, 25.0, 50.0])
 @pytest.mark.parametrize("turn", [10.0, 200.0])
-def test_the_lamp_is_found_among_shadows_and_highlights(tilt: float, turn: float) -> None:
-    sideways, angle = np.sin(np.radians(tilt)), np.radians(turn)
-    true = Light(
-        np.array([sideways * np.cos(angle), sideways * np.sin(angle), np.cos(np.radians(tilt))]), 1.0
-    )
-    found = fit_light(*scene(true), UPRIGHT)
-    assert np.degrees(np.arccos(np.clip(found.direction @ true.direction, -1, 1))) < 9
-    assert found.ratio == pytest.approx(true.ratio, abs=0.35)
+@pytest.mark.parametrize("gloss", [0.0, 0.4])
+def test_the_lamp_and_the_highlights_are_found_among_shadows(tilt: float, turn: float, gloss: float) -> None:
+    true = lamp(tilt, turn, 1.15)
+    found, glossy = fit_light(*scene(true, gloss), UPRIGHT)
+    towards, truly = found.towards(TABLE), true.towards(TABLE)
+    assert np.degrees(np.arccos(np.clip(towards @ truly, -1, 1))) < 4
+    assert found.ratio == pytest.approx(true.ratio, abs=0.25)
+    assert glossy[1] == pytest.approx(255 * gloss, abs=12)
+    assert max(glossy[2], glossy[3]) < 12
 
 
 def test_without_a_lamp_none_is_found() -> None:
-    assert fit_light(*scene(Light(np.array([0.0, 0.0, 1.0]), 0.0)), UPRIGHT).ratio <= 0.4
+    assert fit_light(*scene(lamp(0.0, 0.0, 0.0)), UPRIGHT)[0].ratio <= 0.2
 
 
 def test_pictures_without_objects_have_no_lamp() -> None:
-    frames, ids, normals = scene(Light(np.array([0.0, 0.0, 1.0]), 1.0))
-    assert fit_light(frames, np.zeros_like(ids), normals, UPRIGHT).ratio == 0.0
+    frames, ids, normals, points = scene(lamp(0.0, 0.0, 1.0))
+    light, gloss = fit_light(frames, np.zeros_like(ids), normals, points, UPRIGHT)
+    assert light.ratio == 0.0 and not gloss
 
 
 def test_shade_is_darker_than_light_and_sideways_darker_than_up() -> None:
-    light = Light(np.array([0.6, 0.0, 0.8]), 1.0)
+    light = lamp(37.0, 0.0, 1.0)
     up, side, away = np.array([0.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0]), np.array([-1.0, 0.0, 0.0])
-    assert light.on(up) > light.on(side) > light.on(away) == light.on(side, 0.0)
-    assert light.on(up, 0.5) == pytest.approx((light.on(up, 0.0) + light.on(up, 1.0)) / 2)
+    assert light.on(TABLE, up) > light.on(TABLE, side) > light.on(TABLE, away) == light.on(TABLE, side, 0.0)
+    assert light.on(TABLE, up, 0.5) == pytest.approx(
+        (light.on(TABLE, up, 0.0) + light.on(TABLE, up, 1.0)) / 2
+    )
+
+
+def test_a_highlight_is_where_the_lamp_is_mirrored_to_the_camera() -> None:
+    light = lamp(30.0, 90.0, 1.0)
+    mirror = light.towards(TABLE) - TABLE / np.linalg.norm(TABLE)
+    mirror /= np.linalg.norm(mirror)
+    assert light.shine(TABLE, mirror) == pytest.approx(1.0)
+    assert light.shine(TABLE, -mirror) == 0.0
+    assert lamp(30.0, 90.0, 0.0).shine(TABLE, mirror) == 0.0

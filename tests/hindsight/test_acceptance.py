@@ -23,9 +23,9 @@ class Told:
     hash = "told"
 
     def __init__(self, before: Sequence[float], start: Sequence[float], after: Sequence[float]) -> None:
-        self.table = np.array([before, start, after], dtype=np.float32)[:, None]
+        self.table = np.array([before, start, after], dtype=np.float32)[:, None, None]
 
-    def embed_frames(self, frames: np.ndarray) -> np.ndarray:
+    def embed_frames(self, frames: np.ndarray, num_views: int | None = None) -> np.ndarray:
         assert len(frames) == 3
         return self.table
 

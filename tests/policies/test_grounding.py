@@ -74,8 +74,8 @@ class OneVector:
 
     hash = "one vector"
 
-    def embed_frames(self, frames):
-        return np.full((len(frames), 1, 4), 0.5, dtype=np.float32)
+    def embed_frames(self, frames, num_views=None):
+        return np.full((len(frames), 1, 1, 4), 0.5, dtype=np.float32)
 
     def embed_texts(self, texts):
         return np.full((len(texts), 4), 0.5, dtype=np.float32)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from daag.errors import ModelError, RewardDetectorError, UnknownNameError
-from daag.rewards.clip import PRETRAINED, ClipDetector, pretrained
+from daag.rewards.clip import PRETRAINED, ClipDetector, View, pretrained
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
 
@@ -19,8 +19,8 @@ def detector(request: pytest.FixtureRequest) -> ClipDetector:
 
 def test_embeddings_are_unit_vectors_of_one_length(detector: ClipDetector) -> None:
     frames, texts = detector.embed_frames(FRAMES), detector.embed_texts(["a red cube", "a blue sphere"])
-    assert frames.shape == (3, 64, texts.shape[1])
-    assert np.allclose(np.linalg.norm(frames, axis=2), 1.0, atol=1e-5)
+    assert frames.shape == (3, len(detector.preprocessing.views), 64, texts.shape[1])
+    assert np.allclose(np.linalg.norm(frames, axis=3), 1.0, atol=1e-5)
     assert np.allclose(np.linalg.norm(texts, axis=1), 1.0, atol=1e-5)
 
 
@@ -30,7 +30,24 @@ def test_embeddings_are_the_librarys_own(detector: ClipDetector) -> None:
             pixel_values=detector.preprocessing(FRAMES)
         ).pooler_output
     expected = torch.nn.functional.normalize(features, dim=-1).numpy()
-    assert np.allclose(detector.embed_frames(FRAMES), expected, atol=1e-4)
+    assert np.allclose(detector.embed_frames(FRAMES, num_views=1)[:, 0], expected, atol=1e-4)
+
+
+def test_the_first_view_shows_frames_as_they_are_and_the_others_move_and_mirror_them(
+    detector: ClipDetector,
+) -> None:
+    views = detector.preprocessing.views
+    assert views[0] == View()
+    moved = np.pad(FRAMES, ((0, 0), (0, 4), (0, 4), (0, 0)), mode="edge")[:, 4:, 4:]
+    mirrored = FRAMES[:, :, ::-1]
+    pixels = detector.preprocessing(FRAMES)
+    assert torch.allclose(View(4, 4)(pixels), detector.preprocessing(moved))
+    assert torch.allclose(View(mirrored=True)(pixels), detector.preprocessing(mirrored))
+    for which, view in enumerate(views):
+        with torch.no_grad():
+            features = detector.model.get_image_features(pixel_values=view(pixels)).pooler_output
+        expected = torch.nn.functional.normalize(features, dim=-1).numpy()
+        assert np.allclose(detector.embed_frames(FRAMES)[:, which], expected, atol=1e-4)
 
 
 def test_a_sentence_is_told_from_the_one_with_its_objects_exchanged() -> None:

@@ -29,9 +29,9 @@ class Scores:
         self.table = np.array([scores[name] for name in self.names], dtype=np.float32).T
         self.thresholds = thresholds or {}
 
-    def embed_frames(self, frames: np.ndarray) -> np.ndarray:
+    def embed_frames(self, frames: np.ndarray, num_views: int | None = None) -> np.ndarray:
         # The observation's number is painted into its first pixel.
-        return self.table[frames[:, 0, 0, 0]][:, None]
+        return self.table[frames[:, 0, 0, 0]][:, None, None]
 
     def embed_texts(self, descriptions: Sequence[str]) -> np.ndarray:
         return np.eye(len(self.names), dtype=np.float32)[[self.names.index(text) for text in descriptions]]
@@ -138,5 +138,5 @@ def test_labels_from_cached_embeddings_are_those_from_frames():
     scores = {ON: [0.0, 0.2, 0.9], OTHER: [0.0, 0.8, 0.1]}
     detector = Scores(scores)
     one = label(episode(2), list(scores), detector)
-    other = label_embeddings(detector.table[:, None], list(scores), detector)
+    other = label_embeddings(detector.table[:, None, None], list(scores), detector)
     assert one == other and len(one) == 2

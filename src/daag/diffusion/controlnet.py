@@ -21,7 +21,7 @@ from daag.diffusion.compositing import SEAM_WEIGHT, box_mask, composite, tight_m
 from daag.diffusion.conditions import conditions_of
 from daag.diffusion.crops import Crop, Geometry, cut_crop
 from daag.diffusion.editor import Conditions
-from daag.diffusion.intrinsics import reference_brightness
+from daag.diffusion.intrinsics import decompose, reference_brightness
 from daag.diffusion.reshaping import Reshaped, behind, reshape, strength_of
 from daag.diffusion.sampling import CropBatch, repaint
 from daag.diffusion.stage import Body, Stage
@@ -127,9 +127,10 @@ class ControlNetEditor:
         """
         conditions = conditions_of(episode, frame_index, plan)
         frames = episode.frames[frame_index]
-        reshapes = self.config.use_geometry and any(edit.changes_kind for edit in plan.edits)
-        stage = Stage.of(frames, conditions) if reshapes else None
-        bodies = stage.bodies(frames, conditions) if stage is not None else [{}] * len(frames)
+        stage = Stage.of(frames, conditions) if self.config.use_geometry else None
+        bodies: list[dict[int, Body]] = [{} for _ in frames]
+        if stage is not None and any(edit.changes_kind for edit in plan.edits):
+            bodies = stage.bodies(frames, conditions)
         patches = [
             patch
             for number in range(len(plan.edits))
@@ -208,7 +209,11 @@ class ControlNetEditor:
                 continue
             mask = (box_mask if reshaped else tight_mask)(segmentation, depth, object_id)
             shown: Geometry = "outside" if reshaped and geometry == "full" else geometry
-            crop = cut_crop(frame, mask, own, depth, normals, size, shown, reference)
+            intrinsics = None
+            if stage is not None and shown == "full":
+                highlight = stage.highlight(frame, depth, normals, own, object_id)
+                intrinsics = decompose(frame, own, reference, highlight) if highlight is not None else None
+            crop = cut_crop(frame, mask, own, depth, normals, size, shown, reference, intrinsics)
             yield _Patch(position, number, own, mask, crop, relative)
 
     def _paint(self, patches: list[_Patch], plan: EditPlan, seed: int) -> list[UInt8[np.ndarray, "S S 3"]]:
@@ -300,7 +305,7 @@ def _bodies_after(
         if object_id in known and edit.kinds[1] in SHAPES:
             colour = patch.crop.colour(image).astype(np.float64) * patch.strength
             pose = patch.shape.pose if patch.shape is not None else known[object_id].pose
-            after[object_id] = Body(edit.kinds[1], pose, colour)
+            after[object_id] = Body(edit.kinds[1], pose, colour, known[object_id].gloss)
     return after
 
 

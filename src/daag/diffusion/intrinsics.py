@@ -37,7 +37,8 @@ class Intrinsics:
     flat: UInt8[np.ndarray, "H W 3"]
     """The picture with the object's shading taken out, and its colour continued over its edges."""
     behind: Float32[np.ndarray, "H W 3"]
-    """What the picture holds besides the object, grey levels: all of it where the matte is 0, a share at edges."""
+    """What the picture holds besides the object's colour, grey levels: all of it where the matte is 0, a share at edges,
+    and highlights."""
 
     def restore(self, painted: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
         """The picture with other flat colours under the same matte and shading; `flat` gives the picture itself."""
@@ -56,7 +57,10 @@ def reference_brightness(rgb: UInt8[np.ndarray, "H W 3"], own: Bool[np.ndarray, 
 
 
 def decompose(
-    rgb: UInt8[np.ndarray, "H W 3"], own: Bool[np.ndarray, "H W"], reference: float | None = None
+    rgb: UInt8[np.ndarray, "H W 3"],
+    own: Bool[np.ndarray, "H W"],
+    reference: float | None = None,
+    highlight: Float32[np.ndarray, "H W"] | None = None,
 ) -> Intrinsics:
     """Split an object's look into matte, shading and flat colours.
 
@@ -64,11 +68,15 @@ def decompose(
         rgb: the picture.
         own: the object's pixels in it.
         reference: brightness in [0, 1] whose shading is 0; by default the object's own.
+        highlight: grey levels that the lamp's mirror image adds, whatever the object's colour; where known, it is none of
+            the shading, and stays in `behind`.
     """
     if reference is None:
         reference = reference_brightness(rgb, own)
     inside, near = inner(own), ~_eroded(~own)
     image = rgb.astype(np.float32) / 255.0
+    if highlight is not None:
+        image = np.maximum(image - highlight[..., None] / np.float32(255.0), 0.0)
     front, has_front = _local_mean(image, inside)
     back, has_back = _local_mean(image, ~near)
     front = np.where(has_front[..., None], front, image[inside].mean(axis=0) if inside.any() else 0.0)

@@ -45,6 +45,8 @@ class Reshaped:
     intrinsics: Intrinsics
     """Of the new body; `flat` is the source's picture, for the model sees no colours inside the mask, and `behind` waits
     for the other objects' new colours."""
+    highlight: Float32[np.ndarray, "H W"]
+    """Grey levels that the lamp's mirror image adds to the new body."""
     pose: Pose
     """Of the object."""
 
@@ -114,8 +116,13 @@ def _reshaped(
     matte = np.where(reach & ~nearer, proxy.coverage, 0.0).astype(np.float32)
     new = matte >= 0.5
     bare = old & ~new
-    lit = _lit(frame, normals, own, stage, strength)
-    brightness = strength * stage.light.on(proxy.normals @ camera.to_table.T, lit)
+    lit = _lit(frame, depth, normals, own, stage, strength)
+    facing_table = proxy.normals @ camera.to_table.T
+    points = camera.unproject(proxy.depth)
+    brightness = strength * stage.light.on(points, facing_table, lit)
+    highlight = np.where(
+        new, stage.gloss.get(object_id, 0.0) * lit * stage.light.shine(points, facing_table), 0.0
+    )
     shading = np.where(
         dilate(new), octaves(continued(brightness[..., None], new, reach=1)[..., 0], reference), 0.0
     )
@@ -127,6 +134,7 @@ def _reshaped(
         depth=np.where(new, proxy.depth, np.where(bare, camera.table_depth, depth)).astype(np.float16),
         normals=np.where(bare[..., None], up, facing).astype(np.int8),
         intrinsics=Intrinsics(matte, shading.astype(np.float32), frame, frame.astype(np.float32)),
+        highlight=highlight.astype(np.float32),
         pose=pose,
     )
 
@@ -141,7 +149,8 @@ def behind(
     before: dict[int, Body],
     after: dict[int, Body],
 ) -> Float32[np.ndarray, "H W 3"]:
-    """What the picture holds besides the new body: the source, and where the old body was, what is behind it.
+    """What the picture holds besides the new body's colour: the source, where the old body was, what is behind it, and the
+    new body's highlight.
 
     Args:
         frame: the source, with the other objects' edits.
@@ -159,7 +168,8 @@ def behind(
     table &= ~dilate(segmentation > 0)
     others = [body for key, body in after.items() if key != object_id]
     picture = stage.background(frame, table, list(before.values()), others, after[object_id], old)
-    return np.asarray(picture * (1.0 - shape.intrinsics.matte[..., None]))
+    matte = shape.intrinsics.matte[..., None]
+    return np.asarray(picture * (1.0 - matte) + shape.highlight[..., None] * matte)
 
 
 def strength_of(
@@ -167,9 +177,9 @@ def strength_of(
 ) -> float:
     """An object's brightness in [0, 1] (largest channel) where only light from everywhere falls on it, seen sideways."""
     colours = [
-        stage.colour(frame, normals, own).max() / 255.0
-        for frame, normals, own in zip(
-            frames, conditions.normals, conditions.segmentation == object_id, strict=True
+        stage.colour(frame, depth, normals, own, object_id).max() / 255.0
+        for frame, depth, normals, own in zip(
+            frames, conditions.depth, conditions.normals, conditions.segmentation == object_id, strict=True
         )
         if own.any()
     ]
@@ -178,6 +188,7 @@ def strength_of(
 
 def _lit(
     frame: UInt8[np.ndarray, "H W 3"],
+    depth: Float16[np.ndarray, "H W"],
     normals: Int8[np.ndarray, "H W 3"],
     own: Bool[np.ndarray, "H W"],
     stage: Stage,
@@ -187,8 +198,8 @@ def _lit(
 
     A surface that is turned away from the lamp does not say.
     """
-    facing = normals / 127.0 @ stage.camera.to_table.T
-    shade, full = stage.light.on(facing, 0.0), stage.light.on(facing)
+    points, facing = stage.camera.unproject(depth), normals / 127.0 @ stage.camera.to_table.T
+    shade, full = stage.light.on(points, facing, 0.0), stage.light.on(points, facing)
     bright = frame.max(axis=-1) / 255.0 / max(strength, 1e-6)
     tells = inner(own) & (full - shade > 0.25)
     share = np.clip((bright - shade) / np.maximum(full - shade, 1e-6), 0.0, 1.0)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int8, UInt8
+from jaxtyping import Bool, Float16, Float32, Float64, Int8, UInt8
 
 from daag.diffusion.compositing import dilate
 from daag.diffusion.editor import Conditions
@@ -17,6 +17,9 @@ from daag.diffusion.proxies import Pose, TableCamera, cast, locate, shaded
 
 MARGIN = 8
 """Pixels around an object from which the table behind it is continued."""
+
+GLOSSY = 10.0
+"""Grey level of a highlight from which on an object counts as glossy."""
 
 LIT_PERCENTILE = 60
 """Of an object's pixels, by brightness over what the light makes of their normals: most are lit, some in the shade."""
@@ -30,14 +33,18 @@ class Body:
     pose: Pose
     colour: Float64[np.ndarray, "3"]
     """Grey levels where only light from everywhere falls on it, seen sideways."""
+    gloss: float = 0.0
+    """Grey level of its highlight."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """Camera and light of an episode."""
+    """Camera and light of an episode, and how glossy its objects are."""
 
     camera: TableCamera
     light: Light
+    gloss: dict[int, float]
+    """Grey level of the highlight of each object, by id."""
 
     @classmethod
     def of(cls, frames: UInt8[np.ndarray, "N H W 3"], conditions: Conditions) -> "Stage | None":
@@ -47,8 +54,11 @@ class Stage:
         ):
             camera = TableCamera.of(depth, normals, segmentation)
             if camera is not None:
-                light = fit_light(frames, conditions.segmentation, conditions.normals, camera.to_table)
-                return cls(camera, light)
+                points = np.stack([camera.unproject(one) for one in conditions.depth])
+                light, gloss = fit_light(
+                    frames, conditions.segmentation, conditions.normals, points, camera.to_table
+                )
+                return cls(camera, light, gloss)
         return None
 
     def bodies(self, frames: UInt8[np.ndarray, "N H W 3"], conditions: Conditions) -> list[dict[int, Body]]:
@@ -62,19 +72,41 @@ class Stage:
                 own = segmentation == object_id
                 pose = locate(self.camera, depth, normals, own, kind)
                 if pose is not None:
-                    found[-1][object_id] = Body(kind, pose, self.colour(frame, normals, own))
+                    colour = self.colour(frame, depth, normals, own, object_id)
+                    found[-1][object_id] = Body(kind, pose, colour, self.gloss.get(object_id, 0.0))
         return found
 
     def colour(
         self,
         frame: UInt8[np.ndarray, "H W 3"],
+        depth: Float16[np.ndarray, "H W"],
         normals: Int8[np.ndarray, "H W 3"],
         own: Bool[np.ndarray, "H W"],
+        object_id: int,
     ) -> Float64[np.ndarray, "3"]:
         """An object's grey levels where only light from everywhere falls on it, seen sideways."""
         inside = inner(own)
-        expected = self.light.on(normals[inside] / 127.0 @ self.camera.to_table.T)
-        return np.asarray(np.percentile(frame[inside] / expected[:, None], LIT_PERCENTILE, axis=0))
+        points = self.camera.unproject(depth)[inside]
+        facing = normals[inside] / 127.0 @ self.camera.to_table.T
+        matte = frame[inside] - self.gloss.get(object_id, 0.0) * self.light.shine(points, facing)[:, None]
+        expected = self.light.on(points, facing)[:, None]
+        return np.asarray(np.percentile(np.maximum(matte, 0.0) / expected, LIT_PERCENTILE, axis=0))
+
+    def highlight(
+        self,
+        frame: UInt8[np.ndarray, "H W 3"],
+        depth: Float16[np.ndarray, "H W"],
+        normals: Int8[np.ndarray, "H W 3"],
+        own: Bool[np.ndarray, "H W"],
+        object_id: int,
+    ) -> Float32[np.ndarray, "H W"] | None:
+        """Grey levels that the lamp's mirror image adds to an object; None where it is not glossy."""
+        gloss = self.gloss.get(object_id, 0.0)
+        if gloss < GLOSSY:
+            return None
+        shine = self.light.shine(self.camera.unproject(depth), normals / 127.0 @ self.camera.to_table.T)
+        # White light: no channel can have less. So what lies in the shade keeps its colour.
+        return np.where(own, np.minimum(gloss * shine, frame.min(axis=-1)), 0.0).astype(np.float32)
 
     def background(
         self,
@@ -99,14 +131,15 @@ class Stage:
             Grey levels; elsewhere the picture.
         """
         window = _window(where)
-        bare = self.camera.table_depth[window]
-        points = self.camera.unproject(self.camera.table_depth)[window]
+        bare = self.camera.table_depth
+        # Above the horizon there is no table; nothing is asked there.
+        points = self.camera.unproject(np.where(np.isfinite(bare), bare, 0.0))[window]
         lit = table[window] & ~dilate(self._shaded(points, before))
-        up = np.array([0.0, 0.0, 1.0])
-        shade = float(self.light.on(up, 0.0) / self.light.on(up))
+        up = np.broadcast_to([0.0, 0.0, 1.0], points.shape)
+        shade = self.light.on(points, up, 0.0) / self.light.on(points, up)
         dark = self._shaded(points, [*others, instead])
         picture = continued(frame[window], lit, reach=3 * MARGIN) * np.where(dark, shade, 1.0)[..., None]
-        nearest = bare
+        nearest = bare[window]
         for body in others:
             proxy = cast(self.camera, body.pose, body.kind)
             depth = proxy.depth[window]
@@ -115,8 +148,10 @@ class Stage:
                 continue
             surface = self.camera.unproject(proxy.depth)[window]
             reached = ~self._shaded(surface, [other for other in (*others, instead) if other is not body])
-            brightness = self.light.on(proxy.normals[window] @ self.camera.to_table.T, reached)
-            picture = np.where(seen[..., None], body.colour * brightness[..., None], picture)
+            facing = proxy.normals[window] @ self.camera.to_table.T
+            brightness = self.light.on(surface, facing, reached)[..., None]
+            highlight = (body.gloss * reached * self.light.shine(surface, facing))[..., None]
+            picture = np.where(seen[..., None], body.colour * brightness + highlight, picture)
             nearest = np.where(seen, depth, nearest)
         full = frame.astype(np.float32)
         full[window] = np.where(where[window][..., None], np.clip(picture, 0.0, 255.0), full[window])
@@ -127,7 +162,8 @@ class Stage:
     ) -> Bool[np.ndarray, "A B"]:
         found = np.zeros(points.shape[:2], dtype=bool)
         for body in bodies:
-            found |= shaded(points, body.pose, body.kind, self.light.direction)
+            above = np.array([body.pose.x, body.pose.y, body.pose.top])
+            found |= shaded(points, body.pose, body.kind, self.light.towards(above))
         return found
 
 

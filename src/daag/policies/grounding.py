@@ -52,7 +52,7 @@ def object_locator(planner: Planner, detector: RewardDetector) -> Locator:
     def locate(
         frames: UInt8[np.ndarray, "B H W 3"], instructions: Sequence[str]
     ) -> Float32[np.ndarray, "B 2 h w"]:
-        places = detector.embed_frames(frames)
+        places = detector.embed_frames(frames, num_views=1)[:, 0]
         side = math.isqrt(places.shape[1])
         if side**2 != places.shape[1] or frames.shape[1] != frames.shape[2]:
             raise ModelError(

@@ -288,7 +288,6 @@ def train(config: PretrainConfig, console: Console) -> None:
     trainer = Trainer(config, word_tokenizer(all_captions().texts, MAX_TOKENS))
     trainer.restore()
     pool = ScenePool(config.pool)
-    scenes = LabelledScenes.from_pool(pool, np.arange(len(pool)))
     to_calibrate, to_measure = (fresh_scenes(config, config.eval_scenes, purpose) for purpose in (0, 1))
     saved = measured = trainer.progress.seconds
     log = (config.out / f"{config.stage}.jsonl").open("a")
@@ -300,7 +299,10 @@ def train(config: PretrainConfig, console: Console) -> None:
     )
     with log, Progress(*columns, console=console) as bar:
         task = bar.add_task(config.stage, total=1.0, note="")
-        while trainer.share_done < 1.0:
+        # Reading the pool takes minutes: a training that has only its export left is spared it.
+        unfinished = trainer.share_done < 1.0
+        scenes = LabelledScenes.from_pool(pool, np.arange(len(pool))) if unfinished else None
+        while scenes is not None and trainer.share_done < 1.0:
             trainer.step(scenes)
             losses = " ".join(f"{name} {value:.3f}" for name, value in trainer.progress.losses.items())
             bar.update(task, completed=trainer.share_done, note=f"step {trainer.progress.step} {losses}")
@@ -331,7 +333,7 @@ def train(config: PretrainConfig, console: Console) -> None:
         ),
         "Seed": str(config.seed),
         "Processor time": f"{trainer.progress.seconds / 60:.0f} minutes on {config.threads} thread(s), "
-        f"{trainer.progress.step} steps of {config.batch_size} pictures, from {len(scenes)} rendered frames",
+        f"{trainer.progress.step} steps of {config.batch_size} pictures, from {len(pool)} rendered frames",
     }
     metrics = measure(detector, to_measure)
     console.print_json(data=metrics, indent=None)

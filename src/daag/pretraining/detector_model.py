@@ -12,13 +12,17 @@ from transformers import CLIPTextConfig, VisionTextDualEncoderConfig, VisionText
 from daag.pretraining.captions import NUM_OBJECT_CAPTIONS
 from daag.pretraining.labelled_scenes import Batch
 from daag.pretraining.withheld import ATTRIBUTE_SIZES, unseen_together
-from daag.rewards.clip import Preprocessing
+from daag.rewards.clip import Preprocessing, View
 from daag.rewards.vision_tower import VisionTowerConfig, register
 from daag.rewards.vocabulary import BOS, EOS, PAD
 
 Stage = Literal["base", "ready"]
 
-PREPROCESSING = Preprocessing()
+VIEWS = (View(), View(4, 4), View(4, 0, mirrored=True), View(0, 4, mirrored=True))
+"""Moved by half a place, so that whatever lies across two places in one view lies in the middle of one in another. Four
+views make labels as good as twelve do."""
+
+PREPROCESSING = Preprocessing(views=VIEWS)
 
 MAX_TOKENS = 16
 

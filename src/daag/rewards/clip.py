@@ -43,6 +43,28 @@ _RESAMPLING = {2: "bilinear", 3: "bicubic"}
 
 
 @dataclass(frozen=True)
+class View:
+    """How a picture is looked at: mirrored or not, and moved by some pixels, its border repeated.
+
+    A tower that keeps 8 x 8 places apart sees an object differently where it lies across two of them, and errs in other
+    places; so what several views say is averaged.
+    """
+
+    left: int = 0
+    """Pixels of the tower's input that the picture moves to the left, at least 0."""
+    up: int = 0
+    """Likewise, upwards."""
+    mirrored: bool = False
+
+    def __call__(self, pixels: Float[Tensor, "N 3 S S"]) -> Float[Tensor, "N 3 S S"]:
+        """Pictures as this view has them."""
+        if self.mirrored:
+            pixels = pixels.flip(-1)
+        padded = functional.pad(pixels, (0, self.left, 0, self.up), mode="replicate")
+        return padded[..., self.up :, self.left :]
+
+
+@dataclass(frozen=True)
 class Preprocessing:
     """How frames become the vision tower's input. Defaults are those of the embedded models."""
 
@@ -53,6 +75,8 @@ class Preprocessing:
     std: tuple[float, float, float] = (0.25, 0.25, 0.25)
     resample: int = 3
     """2: bilinear, 3: bicubic; both antialiased, as PIL does it."""
+    views: tuple[View, ...] = (View(),)
+    """Every frame is looked at in these ways. Checkpoints of others do not say, and have the one."""
 
     def to_json(self) -> str:
         """As transformers' image processors write it."""
@@ -71,6 +95,7 @@ class Preprocessing:
                 "image_mean": list(self.mean),
                 "image_std": list(self.std),
                 "do_convert_rgb": True,
+                "views": [asdict(view) for view in self.views],
             },
             indent=1,
         )
@@ -87,7 +112,8 @@ class Preprocessing:
             crop = raw.get("crop_size") or raw["size"]
             size = crop if isinstance(crop, int) else crop.get("height") or crop["shortest_edge"]
             (r, g, b), (sr, sg, sb) = raw["image_mean"], raw["image_std"]
-            preprocessing = cls(int(size), (r, g, b), (sr, sg, sb), int(raw.get("resample", 3)))
+            views = tuple(View(**view) for view in raw["views"]) if "views" in raw else (View(),)
+            preprocessing = cls(int(size), (r, g, b), (sr, sg, sb), int(raw.get("resample", 3)), views)
             if preprocessing.resample not in _RESAMPLING:
                 raise ValueError(f"resample {preprocessing.resample} is neither bilinear nor bicubic")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -212,11 +238,15 @@ class ClipDetector:
             self._hash = digest.hexdigest()
         return self._hash
 
-    def embed_frames(self, frames: np.ndarray) -> Float32[np.ndarray, "N L D"]:
-        """Unit vectors of RGB frames: one for the whole frame (L = 1), or one for each place of the embedded models.
+    def embed_frames(
+        self, frames: np.ndarray, num_views: int | None = None
+    ) -> Float32[np.ndarray, "N V L D"]:
+        """Unit vectors of RGB frames in each view: one for the whole frame (L = 1), or one for each place of the embedded
+        models.
 
         Args:
             frames: uint8, shape (N, H, W, 3), any size.
+            num_views: only the first so many views; all by default.
 
         Raises:
             RewardDetectorError: another dtype or layout, or the model gives something that is not finite.
@@ -227,14 +257,18 @@ class ClipDetector:
                 "are never guessed, so convert them first"
             )
         with torch.inference_mode():
-            parts = [
-                self.model.get_image_features(
-                    self.preprocessing(frames[start : start + BATCH_FRAMES])
-                ).pooler_output
+            batches = [
+                self.preprocessing(frames[start : start + BATCH_FRAMES])
                 for start in range(0, len(frames), BATCH_FRAMES)
             ]
-        vectors = _unit_vectors(parts, self.model.config.projection_dim)
-        return vectors if vectors.ndim == 3 else vectors[:, None]
+            views = [
+                [self.model.get_image_features(view(pixels)).pooler_output for pixels in batches]
+                for view in self.preprocessing.views[:num_views]
+            ]
+        vectors = np.stack(
+            [_unit_vectors(parts, self.model.config.projection_dim) for parts in views], axis=1
+        )
+        return vectors if vectors.ndim == 4 else vectors[:, :, None]
 
     def embed_texts(self, descriptions: Sequence[str]) -> Float32[np.ndarray, "M D"]:
         """Unit vectors of descriptions; each is computed once.

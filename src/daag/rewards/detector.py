@@ -11,15 +11,22 @@ from jaxtyping import Float32, UInt8
 class RewardDetector(Protocol):
     """Says how well a frame shows what a description says.
 
-    A frame has one vector, or one for each of L places in it; see `similarity`.
+    A frame is looked at in V views, and in each has one vector, or one for each of L places in it; see `similarity`.
     """
 
     @property
     def hash(self) -> str:
         """SHA-256 of the weights and the calibration."""
 
-    def embed_frames(self, frames: UInt8[np.ndarray, "N H W 3"]) -> Float32[np.ndarray, "N L D"]:
-        """Unit vectors of the places of RGB frames; L = 1 where a model has one vector for the whole frame."""
+    def embed_frames(
+        self, frames: UInt8[np.ndarray, "N H W 3"], num_views: int | None = None
+    ) -> Float32[np.ndarray, "N V L D"]:
+        """Unit vectors of the places of RGB frames; L = 1 where a model has one vector for the whole frame.
+
+        Args:
+            frames: any size.
+            num_views: only the first so many views, of which the very first shows the frame as it is; all by default.
+        """
 
     def embed_texts(self, descriptions: Sequence[str]) -> Float32[np.ndarray, "M D"]:
         """Unit vectors of descriptions."""
@@ -33,12 +40,12 @@ class RewardDetector(Protocol):
 
 
 def similarity(
-    frames: Float32[np.ndarray, "N L D"], descriptions: Float32[np.ndarray, "M D"]
+    frames: Float32[np.ndarray, "N V L D"], descriptions: Float32[np.ndarray, "M D"]
 ) -> Float32[np.ndarray, "N M"]:
-    """Scores of frames and descriptions: the cosine similarity in [-1, 1] of the place that fits best.
+    """Scores of frames and descriptions: the cosine similarity in [-1, 1] of the place that fits best, averaged over views.
 
     Args:
         frames: from `embed_frames`.
         descriptions: from `embed_texts`.
     """
-    return np.asarray((frames @ descriptions.T).max(axis=1))
+    return np.asarray((frames @ descriptions.T).max(axis=2).mean(axis=1))

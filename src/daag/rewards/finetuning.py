@@ -235,7 +235,7 @@ def _quality(detector: ClipDetector, pairs: LabelledPairs) -> float:
     if not pairs.labels.any() or pairs.labels.all():
         return 1.0
     frames, texts = detector.embed_frames(pairs.frames), detector.embed_texts(pairs.descriptions)
-    scores = np.einsum("nld,nd->nl", frames, texts).max(axis=1)
+    scores = np.einsum("nvld,nd->nvl", frames, texts).max(axis=2).mean(axis=1)
     true, false = scores[pairs.labels], np.sort(scores[~pairs.labels])
     below, not_above = np.searchsorted(false, true), np.searchsorted(false, true, side="right")
     return float((below + not_above).mean() / (2 * len(false)))

@@ -36,14 +36,18 @@ class KnownFrames:
         """Say what a frame shows."""
         self._shown[_key(frame)] = frozenset(shown)
 
-    def embed_frames(self, frames: UInt8[np.ndarray, "N H W 3"]) -> Float32[np.ndarray, "N 1 D"]:
+    def embed_frames(
+        self,
+        frames: UInt8[np.ndarray, "N H W 3"],
+        num_views: int | None = None,  # noqa: ARG002 - the protocol's signature
+    ) -> Float32[np.ndarray, "N 1 1 D"]:
         """Unit vectors along what each frame shows."""
         vectors = np.zeros((len(frames), self._size), dtype=np.float32)
         for vector, frame in zip(vectors, frames, strict=True):
             shown = self._shown.get(_key(frame), frozenset())
             vector[[0, *(self._axis(description) for description in sorted(shown))]] = 1.0
             vector /= np.linalg.norm(vector)
-        return vectors[:, None]
+        return vectors[:, None, None]
 
     def embed_texts(self, descriptions: Sequence[str]) -> Float32[np.ndarray, "M D"]:
         """One axis each."""

@@ -41,7 +41,7 @@ def label(episode: Episode, descriptions: Sequence[str], detector: RewardDetecto
 
 
 def label_embeddings(
-    embeddings: Float32[np.ndarray, "O L D"],
+    embeddings: Float32[np.ndarray, "O V L D"],
     descriptions: Sequence[str],
     detector: RewardDetector,
     episode_id: str = "",
