@@ -35,7 +35,7 @@ class AgentConfig:
     fit_after: tuple[int, ...] = (1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90, 130, 200)
     """After how many of a task's episodes the policy is trained."""
 
-    updates_per_fit: int = 100
+    updates_per_fit: int = 60
     """Gradient steps of each training."""
 
     stop_after: int = 3

@@ -72,7 +72,7 @@ class TableCamera:
         (slope_x, slope_y, middle), *_ = np.linalg.lstsq(basis[flat], inverse[flat], rcond=None)
         offset = up[2] / middle
         focal = np.hypot(up[0], up[1]) / max(abs(offset) * np.hypot(slope_x, slope_y), 1e-9)
-        if not np.isfinite(focal) or focal <= 0:
+        if not np.isfinite(focal) or focal <= 0 or not np.hypot(slope_x, slope_y):
             return None
         # Exact again after the rounding of normals: what the fitted plane says its normal is.
         up = np.array([slope_x * focal, slope_y * focal, middle]) * offset
