@@ -44,7 +44,8 @@ def write_card(
         *(f"- {name}: {value}" for name, value in facts.items()),
         "- Data: random scenes of `daag.pretraining.scenes` (3 to 6 objects of 8 colours and 4 kinds, towers, "
         "neighbours, the gripper in the way). No picture and no caption shows a combination of "
-        "`daag.tasks.held_out`.",
+        "`daag.tasks.held_out`. A second picture of each scene, from which only shapes are learnt, has objects in any "
+        "colours; no caption speaks of those.",
         "- Training signal: captions with exact labels; and, through heads that are thrown away afterwards, what each "
         "8 x 8 patch shows.",
         "",
