@@ -58,7 +58,7 @@ class LifelongConfig:
     """Held-out scenes after each task."""
     curve_scenes: int = 10
     """The first of them, on which the policy is evaluated after each training; 0: never."""
-    updates_per_fit: int = 250
+    updates_per_fit: int = 100
     """Gradient steps each time the policy is trained. More than one task alone needs: one policy serves them all."""
     num_objects: int = 4
     """Objects on the table."""

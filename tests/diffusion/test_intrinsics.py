@@ -59,3 +59,21 @@ def test_an_object_without_inner_pixels_can_be_decomposed():
     parts = decompose(rgb, thin)
     assert parts.matte[5, 4] > 0.5 and np.isfinite(parts.shading).all()
     assert not decompose(rgb, np.zeros_like(own)).matte.any()
+
+
+def test_a_highlight_that_is_known_stays_as_bright_in_another_colour():
+    black, own, _ = shaded_object((0.06, 0.06, 0.06))
+    white, _, _ = shaded_object((0.6, 0.6, 0.6))
+    highlight = np.zeros(own.shape, dtype=np.float32)
+    highlight[4:6, 5:7] = 60.0
+    glossy, wanted = (
+        np.clip(picture + highlight[..., None], 0, 255).astype(np.uint8) for picture in (black, white)
+    )
+    plain, known = decompose(glossy, own), decompose(glossy, own, highlight=highlight)
+    assert np.abs(known.restore(known.flat).astype(int) - glossy).max() <= 1
+    spot = highlight > 0
+    errors = []
+    for parts in (known, plain):
+        painted = np.full_like(glossy, 10 * np.median(parts.flat[own], axis=0))
+        errors.append(np.abs(parts.restore(painted.astype(np.uint8)).astype(int) - wanted)[spot].mean())
+    assert errors[0] < 15 < 40 < errors[1]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -11,6 +12,10 @@ from daag.diffusion.editor import Conditions
 from daag.diffusion.intrinsics import reference_brightness
 from daag.diffusion.reshaping import BOX_GROWTH, Reshaped, behind, reshape, strength_of
 from daag.diffusion.stage import Body, Stage
+from daag.envs.camera import RayCastCamera
+from daag.envs.stacking.model import build_model
+from daag.envs.stacking.scene import sample_looks, sample_scene
+from daag.pretraining.layouts import arrange
 from daag.pretraining.scenes import RenderedScene, random_scene
 
 
@@ -118,3 +123,29 @@ def test_an_episode_without_a_table_has_no_new_shapes(make_episode) -> None:  # 
     episode = make_episode([(4, 4, 12, 11)] * 2)
     plan = EditPlan((ObjectEdit("replace", "red cube", "red prism"),))
     assert Stage.of(episode.frames, conditions_of(episode, np.arange(2), plan)) is None
+
+
+def test_the_gloss_of_objects_is_read_from_a_picture_and_put_on_their_new_bodies() -> None:
+    rng, found = np.random.default_rng(4), 0
+    for _ in range(12):
+        scene_model = build_model(sample_scene(rng, sample_looks(rng, 4)))
+        data = mujoco.MjData(scene_model.model)
+        arrange(rng, scene_model, data)
+        mujoco.mj_kinematics(scene_model.model, data)
+        camera = RayCastCamera(scene_model.scene.camera, 64, 64)
+        view = camera.render(scene_model.model, data, scene_model.surfaces, scene_model.scene.light)
+        names = dict(enumerate(scene_model.scene.names, start=1))
+        scene = RenderedScene(view.rgb, view.rgb, view.depth, view.normals, view.segmentation, names, ())
+        stage = Stage.of(scene.rgb[None], conditions(scene))
+        assert stage is not None
+        for key, item in enumerate(scene_model.scene.objects, start=1):
+            own = scene.segmentation == key
+            light = stage.highlight(scene.rgb, scene.depth, scene.normals, own, key) if own.any() else None
+            if light is None or light.max() < 30:
+                continue
+            assert item.gloss > 0  # a matte object shows no highlight worth the name
+            shape = reshaped(scene, key, "cylinder") if names[key].endswith("cylinder") else None
+            if shape is not None:
+                assert shape.highlight.max() == pytest.approx(light.max(), rel=0.5)
+                found += 1
+    assert found >= 1
