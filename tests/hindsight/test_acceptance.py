@@ -94,3 +94,11 @@ def test_what_the_source_achieved_must_be_gone() -> None:
 def test_a_margin_asks_for_more_than_the_threshold() -> None:
     assert judged([0.7, 0.1, 0.1, 0.1], margin=0.1).accepted
     assert judged([0.55, 0.1, 0.1, 0.1], margin=0.1).reasons == ("target_shown_after",)
+
+
+def test_a_margin_below_zero_believes_the_edit_sooner_but_not_what_was_there_before() -> None:
+    assert judged([0.45, 0.1, 0.1, 0.1], margin=-0.1).accepted
+    # 0.05 above its lowered threshold, where the rival is 0.02 above its own; the other way round without.
+    assert judged([0.45, 0.1, 0.52, 0.1], margin=-0.1).accepted
+    assert "target_shown_after" in judged([0.45, 0.1, 0.58, 0.1], margin=-0.1).reasons
+    assert judged([0.7, 0.1, 0.1, 0.1], start=[0.45, 0, 0, 0], margin=-0.1).accepted

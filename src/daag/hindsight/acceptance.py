@@ -32,8 +32,9 @@ class GateConfig:
     max_flicker: float = 12.0
     """Degrees by which an object's median hue may turn between two frames beyond what the source's did."""
 
-    target_margin: float = 0.0
-    """Cosine similarity by which the edit must exceed the threshold for the target."""
+    target_margin: float = -0.05
+    """Added to the threshold for the target at the edit's end, cosine similarity. Below 0, since whoever painted the end
+    meant it to show the target, which an unasked claim cannot say for itself; measured in docs/hindsight.md."""
 
     enabled: bool = True
     """Whether edits are judged at all; False accepts every edit (an ablation)."""
@@ -112,8 +113,12 @@ def judge_for_policy(
     thresholds = np.array(
         [detector.success_threshold(description) for description in descriptions], dtype=np.float32
     )
-    before, start, after = shown(score, thresholds, descriptions)
-    margin = (score - thresholds)[2]
+    before, start, _ = shown(score, thresholds, descriptions)
+    # The end was painted to show the target: it may be believed on less than an unasked claim, and of readings that
+    # contradict each other it counts that much more.
+    thresholds[0] += config.target_margin
+    after = shown(score[2:], thresholds, descriptions)[0]
+    margin = score[2] - thresholds
     scores = {
         "target_before": float(score[0, 0]),
         "target_after": float(score[2, 0]),
@@ -123,7 +128,7 @@ def judge_for_policy(
     verdicts = {
         "target_not_shown_before": not before[0],
         "target_not_shown_at_start": not start[0],
-        "target_shown_after": bool(after[0] and margin[0] >= config.target_margin),
+        "target_shown_after": bool(after[0]),
         "distractors_not_shown": not after[2:].any(),
         "achieved_gone": not after[1],
     }
