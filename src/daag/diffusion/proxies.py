@@ -72,11 +72,14 @@ class TableCamera:
         (slope_x, slope_y, middle), *_ = np.linalg.lstsq(basis[flat], inverse[flat], rcond=None)
         offset = up[2] / middle
         focal = np.hypot(up[0], up[1]) / max(abs(offset) * np.hypot(slope_x, slope_y), 1e-9)
-        if not np.isfinite(focal) or focal <= 0 or not np.hypot(slope_x, slope_y):
+        if not np.isfinite(focal) or focal <= 0:
             return None
         # Exact again after the rounding of normals: what the fitted plane says its normal is.
         up = np.array([slope_x * focal, slope_y * focal, middle]) * offset
-        up /= np.linalg.norm(up)
+        length = float(np.linalg.norm(up))
+        if not np.isfinite(length) or length == 0.0:
+            return None
+        up /= length
         first = np.cross(up, [0.0, 0.0, 1.0])
         first /= np.linalg.norm(first)
         to_table = np.stack([first, np.cross(up, first), up])
