@@ -38,9 +38,6 @@ _REFINED = (4.0, 2.0, 1.0)
 _MAX_PIXELS = 400
 """About so many pixels are looked at, of all frames together; twice as many at most."""
 
-_MAX_FRAMES = 4
-"""Frames that are looked at, spread over the episode."""
-
 
 @dataclass(frozen=True, eq=False)
 class Light:
@@ -116,7 +113,6 @@ def fit_light(
         The light, without a lamp where too little is seen; and of each object the grey level in 0..255 that its
         highlight would have on black.
     """
-    chosen = np.unique(np.linspace(0, len(frames) - 1, _MAX_FRAMES).round().astype(int))
     seen = [
         _Samples(
             points[index][inside],
@@ -124,7 +120,7 @@ def fit_light(
             frames[index][inside] / 255.0,
             np.full(int(inside.sum()), object_id),
         )
-        for index in chosen
+        for index in range(len(frames))
         for object_id in np.unique(segmentation[index])
         if object_id > 0 and (inside := inner(segmentation[index] == object_id)).any()
     ]

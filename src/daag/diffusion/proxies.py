@@ -94,6 +94,22 @@ class TableCamera:
         """Table coordinates, from the camera, of what each pixel shows."""
         return np.asarray(self._centres * depth.astype(np.float64)[..., None])
 
+    def surface(
+        self,
+        depth: Float[np.ndarray, "H W"],
+        normals: Int8[np.ndarray, "H W 3"],
+        where: Bool[np.ndarray, "H W"],
+    ) -> tuple[Float64[np.ndarray, "K 3"], Float64[np.ndarray, "K 3"]]:
+        """Points and unit normals, in table coordinates, of what K pixels show.
+
+        Args:
+            depth: metres.
+            normals: unit normals in camera coordinates times 127.
+            where: the pixels.
+        """
+        points = self._centres[where] * depth[where].astype(np.float64)[:, None]
+        return np.asarray(points), np.asarray(normals[where] / 127.0 @ self.to_table.T)
+
     @cached_property
     def _centres(self) -> Float64[np.ndarray, "H W 3"]:
         return self._rays_through(0.5, 0.5)
@@ -170,8 +186,7 @@ def locate(
     if kind not in SHAPES or own.sum() < 6:
         return None
     shape = SHAPES[kind]
-    points = camera.unproject(depth)[own]
-    facing = normals[own].astype(np.float64) / 127.0 @ camera.to_table.T
+    points, facing = camera.surface(depth, normals, own)
     top, side = facing[:, 2] > 0.9, np.abs(facing[:, 2]) < 0.3
     if (top | side).mean() < UPRIGHT:
         return None

@@ -18,6 +18,9 @@ from daag.diffusion.proxies import Pose, TableCamera, cast, locate, shaded
 MARGIN = 8
 """Pixels around an object from which the table behind it is continued."""
 
+LIGHT_FRAMES = 4
+"""Frames, spread over the episode, from which the light is read."""
+
 GLOSSY = 10.0
 """Grey level of a highlight from which on an object counts as glossy."""
 
@@ -54,9 +57,14 @@ class Stage:
         ):
             camera = TableCamera.of(depth, normals, segmentation)
             if camera is not None:
-                points = np.stack([camera.unproject(one) for one in conditions.depth])
+                few = np.unique(np.linspace(0, len(frames) - 1, LIGHT_FRAMES).round().astype(int))
+                points = np.stack([camera.unproject(one) for one in conditions.depth[few]])
                 light, gloss = fit_light(
-                    frames, conditions.segmentation, conditions.normals, points, camera.to_table
+                    frames[few],
+                    conditions.segmentation[few],
+                    conditions.normals[few],
+                    points,
+                    camera.to_table,
                 )
                 return cls(camera, light, gloss)
         return None
@@ -86,8 +94,7 @@ class Stage:
     ) -> Float64[np.ndarray, "3"]:
         """An object's grey levels where only light from everywhere falls on it, seen sideways."""
         inside = inner(own)
-        points = self.camera.unproject(depth)[inside]
-        facing = normals[inside] / 127.0 @ self.camera.to_table.T
+        points, facing = self.camera.surface(depth, normals, inside)
         matte = frame[inside] - self.gloss.get(object_id, 0.0) * self.light.shine(points, facing)[:, None]
         expected = self.light.on(points, facing)[:, None]
         return np.asarray(np.percentile(np.maximum(matte, 0.0) / expected, LIT_PERCENTILE, axis=0))
@@ -104,9 +111,11 @@ class Stage:
         gloss = self.gloss.get(object_id, 0.0)
         if gloss < GLOSSY:
             return None
-        shine = self.light.shine(self.camera.unproject(depth), normals / 127.0 @ self.camera.to_table.T)
+        shine = self.light.shine(*self.camera.surface(depth, normals, own))
+        highlight = np.zeros(own.shape, dtype=np.float32)
         # White light: no channel can have less. So what lies in the shade keeps its colour.
-        return np.where(own, np.minimum(gloss * shine, frame.min(axis=-1)), 0.0).astype(np.float32)
+        highlight[own] = np.minimum(gloss * shine, frame[own].min(axis=-1))
+        return highlight
 
     def background(
         self,
