@@ -19,6 +19,9 @@ from daag.errors import ConfigError
 BEND = 1e-4
 """Distance between two unit normals from which on they belong to different planes."""
 
+EDGE_ON = 0.05
+"""Cosine between a ray and a surface's normal below which the surface is seen edge on."""
+
 Quality = Literal["default", "fast"]
 """`default`: 2 x 2 rays per pixel and hard shadows. `fast`: one ray per pixel, no shadows."""
 
@@ -29,7 +32,7 @@ class View:
 
     rgb: UInt8[np.ndarray, "H W 3"]
     depth: Float16[np.ndarray, "H W"]
-    """Metres along the camera's axis; 0 where the ray hit nothing."""
+    """Metres along the camera's axis, at the middle of each pixel; 0 where nothing was hit."""
     normals: Int8[np.ndarray, "H W 3"]
     """Unit normals in camera coordinates (x right, y down, z forward) times 127; 0 where nothing was hit."""
     segmentation: Int16[np.ndarray, "H W"]
@@ -142,7 +145,9 @@ class RayCastCamera:
         grid = self._cast(model, data, light, self._grid)
         mixed = self._mixed(grid)
         flat, several = np.flatnonzero(~mixed), np.flatnonzero(mixed)
-        geom, depth, normal = (part[self._first] for part in (grid.geom, grid.depth, grid.normal))
+        geom, rays, depth, normal = (
+            part[self._first] for part in (grid.geom, grid.rays, grid.depth, grid.normal)
+        )
         rgb = np.empty((len(geom), 3), dtype=np.float32)
         rgb[flat] = self._shade_flat(grid.at(self._first[flat]), flat, surfaces, light)
         if len(several):
@@ -153,8 +158,22 @@ class RayCastCamera:
             ids = surfaces.ids_of(samples.geom).reshape(-1, len(several))
             votes = (ids[:, None] == ids[None]).sum(axis=1)
             chosen = votes.argmax(axis=0) * len(several) + np.arange(len(several))
-            for image, part in ((geom, samples.geom), (depth, samples.depth), (normal, samples.normal)):
+            images = (
+                (geom, samples.geom),
+                (rays, samples.rays),
+                (depth, samples.depth),
+                (normal, samples.normal),
+            )
+            for image, part in images:
                 image[several] = part[chosen]
+            # Where they are divided the middle decides; else every outline would lie a little to one side.
+            divided = several[votes.max(axis=0) * 2 <= len(votes)]
+            rays[divided] = self._centers[divided]
+            geom[divided], depth[divided], normal[divided] = _multi_ray(
+                model, data, self._origin, np.ascontiguousarray(rays[divided])
+            )
+        depth = np.where(geom < 0, 0.0, depth)
+        depth = depth * self._to_centers(rays, normal)
         shape = (self.height, self.width)
         return View(
             rgb=np.clip(np.rint(rgb * 255.0), 0, 255).astype(np.uint8).reshape(*shape, 3),
@@ -198,6 +217,15 @@ class RayCastCamera:
         right = (seen[:, 1:] != seen[:, :-1]) | (np.einsum("hwc,hwc->hw", across, across) > BEND**2)
         below = (seen[1:] != seen[:-1]) | (np.einsum("hwc,hwc->hw", down, down) > BEND**2)
         return (right[1:] | right[:-1] | below[:, 1:] | below[:, :-1]).ravel()
+
+    def _to_centers(
+        self, rays: Float64[np.ndarray, "P 3"], normals: Float32[np.ndarray, "P 3"]
+    ) -> Float64[np.ndarray, "P"]:
+        """How much farther the plane that each ray hit is along the middle of the ray's pixel."""
+        along, at_center = (np.einsum("pc,pc->p", normals, which) for which in (rays, self._centers))
+        # Seen edge on, a plane may be anywhere.
+        steep = np.abs(at_center) > EDGE_ON * np.linalg.norm(self._centers, axis=1)
+        return np.divide(along, at_center, out=np.ones(len(rays)), where=steep)
 
     def _shade(self, hits: _Hits, surfaces: Surfaces, light: Light) -> Float32[np.ndarray, "R 3"]:
         points = (self._origin + hits.rays * hits.depth[:, None]).astype(np.float32)
