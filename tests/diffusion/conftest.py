@@ -1,6 +1,7 @@
 """Tiny editors of the real classes with random weights, and small scenes made of rectangles."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ def tiny_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pipeline directory as `save_components` writes it; read only."""
     torch.manual_seed(0)
     config = EditorModelConfig(crop_size=16, channels=(16, 16), attention_heads=2, text_width=16)
-    components = build_components(config)
+    components = replace(build_components(config), flat_colours=False)
     # Random UNets hardly look at their inputs; larger weights in the attention make its effects plain to see.
     for name, parameter in components.unet.named_parameters():
         if "attn" in name and name.endswith("weight"):

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,15 @@ def change_json(path: Path, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def test_saved_components_are_read_back_with_equal_weights(components, tmp_path):
+@pytest.mark.parametrize("flat", [False, True])
+def test_saved_components_are_read_back_with_equal_weights(components, tmp_path, flat):
+    components = replace(components, flat_colours=flat)
     save_components(components, tmp_path, torch.float32)
     again = load_components(tmp_path)
     for name, module in components.modules.items():
         for key, weights in module.state_dict().items():
             assert torch.equal(weights, again.modules[name].state_dict()[key]), f"{name} {key}"
+    assert again.flat_colours == components.flat_colours
     text = ["a red cube", "a blue sphere"]
     assert torch.equal(components.encode_text(text), again.encode_text(text))
 

@@ -6,6 +6,7 @@ import torch
 
 from daag.diffusion import ControlNetEditor, EditorConfig
 from daag.diffusion.compositing import box_mask, tight_mask
+from daag.diffusion.intrinsics import inner
 from daag.errors import EditError
 from daag.tasks import EditPlan, ObjectEdit
 
@@ -118,9 +119,35 @@ def test_shared_noise_paints_equal_crops_alike_and_independent_noise_does_not(co
     assert np.abs(frames[0].astype(int) - frames[1]).max() > 1
 
 
-def test_per_frame_uses_neither_geometry_nor_anchor_nor_shared_noise(tiny_directory):
+def test_per_frame_has_nothing_that_keeps_frames_alike(tiny_directory):
     config = ControlNetEditor.per_frame(tiny_directory, EditorConfig(num_inference_steps=3)).config
-    assert config == EditorConfig(3, use_geometry=False, use_anchor=False, shared_noise=False)
+    assert config == EditorConfig(
+        3, use_geometry=False, use_anchor=False, shared_noise=False, same_colour=False
+    )
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_an_object_has_one_colour_in_all_frames_and_nothing_else_where_colours_are_flat(
+    components, make_episode, flat
+):
+    episode = make_episode(PATH)
+    shade = np.linspace(1.0, 0.6, len(PATH))[:, None, None, None]
+    darker = replace(episode, frames=(episode.frames * shade).astype(np.uint8))
+    models = replace(components, flat_colours=flat)
+    found = {}
+    for same in (True, False):
+        editor = ControlNetEditor(models, EditorConfig(same_colour=same, shared_noise=False))
+        edited = editor.edit(darker, np.arange(4), MODIFY, 3)
+        # The light is taken out again, as the frames were darkened.
+        found[same] = [
+            edited[frame][inner(episode.segmentation[frame] == 1)] / shade[frame, 0] for frame in range(4)
+        ]
+    medians = {
+        same: np.ptp([np.median(part, axis=0) for part in parts], axis=0) for same, parts in found.items()
+    }
+    within = {same: np.mean([part.std(axis=0) for part in parts]) for same, parts in found.items()}
+    assert medians[True].max() < 0.5 * medians[False].max()
+    assert (within[True] < 0.2 * within[False]) == flat
 
 
 def test_geometry_steers_the_edit_unless_it_is_switched_off(components, make_episode):

@@ -49,8 +49,8 @@ def test_the_lamp_and_the_highlights_are_found_among_shadows(tilt: float, turn: 
     true = lamp(tilt, turn, 1.15)
     found, glossy = fit_light(*scene(true, gloss), UPRIGHT)
     towards, truly = found.towards(TABLE), true.towards(TABLE)
-    assert np.degrees(np.arccos(np.clip(towards @ truly, -1, 1))) < 4
-    assert found.ratio == pytest.approx(true.ratio, abs=0.25)
+    assert np.degrees(np.arccos(np.clip(towards @ truly, -1, 1))) < 2
+    assert found.ratio == pytest.approx(true.ratio, abs=0.05)
     assert glossy[1] == pytest.approx(255 * gloss, abs=12)
     assert max(glossy[2], glossy[3]) < 12
 

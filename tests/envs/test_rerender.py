@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from daag.envs import RGB_STACKING, EpisodeRecorder
-from daag.envs.stacking import RGBStackingEnv, Scene, facts_at, fit_albedos, rerender
+from daag.envs.stacking import RGBStackingEnv, Scene, facts_at, rerender
 from daag.envs.stacking.model import HOME, build_model
 from daag.envs.stacking.predicates import true_facts
 from daag.envs.stacking.scene import sample_positions, sample_scene
@@ -180,15 +180,6 @@ def test_a_new_look_has_the_middle_shade_of_its_colour_unless_told(episode):
     assert np.array_equal(
         rerender(episode, index, MODIFY), rerender(episode, index, MODIFY, {"orange cube": middle})
     )
-
-
-def test_shades_are_fitted_to_an_edited_frame(episode):
-    shades = {"blue cube": np.array([0.2, 0.45, 0.8]), "red cube": np.array([0.75, 0.1, 0.05])}
-    painted = rerender(episode, np.array([3]), EXCHANGE, shades)[0]
-    fitted = fit_albedos(episode, 3, EXCHANGE, painted)
-    assert fitted.keys() == shades.keys()
-    for name, shade in shades.items():
-        assert np.abs(fitted[name] - shade).max() < 0.03  # pixels at edges show two objects
 
 
 def test_plans_that_do_not_fit_the_scene_are_refused(episode):

@@ -1,6 +1,6 @@
 """The parts of a diffusion pipeline, read from and written to a directory as diffusers lays it out.
 
-    model_index.json   which class each part has
+    model_index.json   which class each part has; and daag's own `flat_colours`, see `EditorComponents`
     unet/              UNet2DConditionModel with the inpainting layout: noisy latents, mask, masked-image latents
     controlnet/        ControlNetModel on depth, normals, matte and shading, six channels
     vae/               AutoencoderKL, AutoencoderTiny or daag's PixelUnshuffleAutoencoder
@@ -61,6 +61,8 @@ class EditorComponents:
     scheduler: Any
     weights_hash: str = ""
     """SHA-256 of the files they were read from; empty for parts made in memory."""
+    flat_colours: bool = False
+    """Whether the models were taught to paint each object in one flat colour; what varies within it is an error then."""
 
     def __post_init__(self) -> None:
         latents, width = self.latent_channels, self.text_encoder.config.hidden_size
@@ -173,6 +175,7 @@ def load_components(directory: Path | str) -> EditorComponents:
             tokenizer=PreTrainedTokenizerFast.from_pretrained(root / "tokenizer", local_files_only=True),
             scheduler=scheduler_class.from_pretrained(root / "scheduler", local_files_only=True),
             weights_hash=hash_directory(root),
+            flat_colours=bool(index.get("flat_colours", False)),
         )
     except (OSError, RuntimeError, ValueError) as error:
         raise ModelError(f"{root} cannot be read as an editor: {error}") from error
@@ -193,6 +196,7 @@ def save_components(
     index: dict[str, object] = {
         "_class_name": "EditorComponents",
         "_diffusers_version": diffusers.__version__,
+        "flat_colours": components.flat_colours,
     }
     for name, part in {
         **components.modules, "tokenizer": components.tokenizer, "scheduler": components.scheduler

@@ -1,8 +1,8 @@
 """The video editor: ControlNet inpainting on crops around objects, few steps, made consistent over time.
 
 All crops of all edited objects in all frames go through the models in batches. What keeps frames alike: one initial
-noise per object, and attention to an anchor, the frame that shows most of the object. What keeps it fast: crops, few
-steps, batches, and crops that look alike are painted once.
+noise per object, attention to an anchor, the frame that shows most of the object, and one colour for each object, the
+median of what was painted. What keeps it fast: crops, few steps, batches, and crops that look alike are painted once.
 Source: docs/paper.md (an image diffusion model, consistent in geometry and time); the means are our choice.
 """
 
@@ -45,6 +45,8 @@ class EditorConfig:
     """Whether all crops of an object look at its anchor."""
     shared_noise: bool = True
     """Whether an object starts from one noise in all frames."""
+    same_colour: bool = True
+    """Whether an object's repaints are brought to one colour in all frames."""
     reuse: bool = True
     """Whether crops that look alike are painted once; needs shared noise."""
     batch_size: int = 64
@@ -108,7 +110,7 @@ class ControlNetEditor:
         cls, name_or_directory: str | Path, config: EditorConfig | None = None
     ) -> "ControlNetEditor":
         """The rival that edits frame by frame: same weights and steps, no geometry, no anchor, independent noise."""
-        alone = {"use_geometry": False, "use_anchor": False, "shared_noise": False}
+        alone = {"use_geometry": False, "use_anchor": False, "shared_noise": False, "same_colour": False}
         return cls.from_pretrained(name_or_directory, replace(config or EditorConfig(), **alone))
 
     @property
@@ -143,6 +145,8 @@ class ControlNetEditor:
                 "nothing to repaint; ask for frames that show it"
             )
         painted = self._paint(patches, plan, seed)
+        if self.config.same_colour:
+            painted = _in_one_colour(patches, painted, self.components.flat_colours)
         edited = frames.copy()
         for position in range(len(frames)):
             mine = [
@@ -185,7 +189,8 @@ class ControlNetEditor:
         shapes: list[Reshaped | None] = [None] * len(frames)
         strength = strength_of(frames, conditions, stage, object_id) if stage is not None else reference
         if reshaped and stage is not None:
-            shapes = reshape(frames, conditions, stage, bodies, object_id, edit.kinds[1], strength, reference)
+            kinds = conditions.kinds | {conditions.object_ids[e.source]: e.kinds[1] for e in plan.edits}
+            shapes = reshape(frames, conditions, stage, bodies, object_id, kinds, strength, reference)
         relative = strength / max(reference, 1e-6)
         geometry: Geometry = "full" if self.config.use_geometry else "none"
         size = self.components.crop_size
@@ -289,6 +294,39 @@ class ControlNetEditor:
             with torch.no_grad():
                 self._captions[caption] = self.components.encode_text([caption])[0]
         return self._captions[caption]
+
+
+def _in_one_colour(
+    patches: list[_Patch], painted: list[UInt8[np.ndarray, "S S 3"]], flat: bool
+) -> list[UInt8[np.ndarray, "S S 3"]]:
+    """Repaints whose objects have the same colour in every frame, the median of all; those with shading are left alone.
+
+    Args:
+        patches: of all edits.
+        painted: their repaints.
+        flat: whether the colour is all there is to a repaint, and what varies within it is an error.
+    """
+    colours = [
+        patch.crop.colour(image) if patch.crop.intrinsics is not None else None
+        for patch, image in zip(patches, painted, strict=True)
+    ]
+    common = {}
+    for number in {patch.edit for patch in patches}:
+        mine = [
+            colour
+            for patch, colour in zip(patches, colours, strict=True)
+            if patch.edit == number and colour is not None
+        ]
+        if mine:
+            common[number] = np.median(mine, axis=0)
+    images = []
+    for patch, image, colour in zip(patches, painted, colours, strict=True):
+        if colour is not None:
+            rest = 0.0 if flat else image - colour
+            wanted = np.broadcast_to(common[patch.edit] + rest, image.shape)
+            image = np.clip(np.rint(wanted), 0, 255).astype(np.uint8)
+        images.append(image)
+    return images
 
 
 def _bodies_after(

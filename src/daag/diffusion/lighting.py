@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int16, Shaped, UInt8
+from scipy.optimize import least_squares
 
 from daag.diffusion.intrinsics import inner
 
 LAMP_METRES = 1.3
-"""From the objects to the lamp. Pictures hardly tell; half as far or twice turns the light by a few degrees only."""
+"""From the objects to the lamp, if pictures do not tell; half as far or twice turns the light by a few degrees only."""
 
 _SKY = 0.25
 """How much more of the light from everywhere falls on what faces up than on what faces sideways."""
@@ -23,20 +24,28 @@ _SHARPNESS = 24
 """Of highlights: the exponent of Blinn and Phong."""
 
 _SHADE = 0.15
-"""Share of an object's pixels that are darkest for what they face, and are taken for pixels in the shade."""
+"""Share of an object's pixels that are darkest for what they face, and are taken for pixels in the shade at first."""
 
 _TRIMMED = 0.2
-"""Share of all pixels that fit worst, and do not count."""
+"""Share of all pixels that fit worst, and do not count at first."""
 
 _RATIOS = (0.0, 0.4, 0.7, 1.0, 1.3, 1.6, 2.0)
 """Of the lamp's light to that from everywhere, which are tried at first."""
 
-_COARSE_DEGREES = 8.0
-_REFINED = (4.0, 2.0, 1.0)
-"""Degrees between directions that are tried at first, and then around the best."""
+_COARSE_DEGREES = 12.0
+"""Between directions that are tried at first."""
 
-_MAX_PIXELS = 400
-"""About so many pixels are looked at, of all frames together; twice as many at most."""
+_FEW_PIXELS, _MANY_PIXELS = 200, 600
+"""About so many pixels are looked at, of all frames together, at first and in the end; twice as many at most."""
+
+_GREY_LEVEL = 0.01
+"""Of brightness in [0, 1]: how far a pixel may be from what the light explains before it counts less and less. Most are
+nearer; those in the shade or at a bend are far off."""
+
+_NEAR_LAMP, _NEAR_RATIO, _NEAR_GLOSS = 0.15, 0.5, 0.06
+"""Standard deviations of what is expected beforehand, of the lamp's distance, of its light, and of gloss, which is none."""
+
+_USUAL_RATIO = 1.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,39 +141,87 @@ def fit_light(
             for name in ("points", "normals", "colours", "owner")
         )
     )
-    light = _search(samples.at(np.arange(0, len(samples.owner), max(1, len(samples.owner) // _MAX_PIXELS))))
-    gloss = {}
-    for object_id in np.unique(samples.owner):
-        mine = samples.at(samples.owner == object_id)
-        gloss[int(object_id)] = 255.0 * _gloss(light, mine)
-    return light, gloss
+    few, many = (
+        samples.at(np.arange(0, len(samples.owner), max(1, len(samples.owner) // count)))
+        for count in (_FEW_PIXELS, _MANY_PIXELS)
+    )
+    light = _search(few)
+    return _fitted(light, many) if light.ratio > 0 else (light, {})
 
 
 def _search(samples: _Samples) -> Light:
-    """The best of many lamps, then of those around it."""
+    """The best of many lamps."""
     middle = samples.points.mean(axis=0)
     groups = [np.flatnonzero(samples.owner == name) for name in np.unique(samples.owner)]
+    lights = [Light(middle + LAMP_METRES * direction, 1.0) for direction in _directions()]
+    facing = np.stack([light.on(samples.points, samples.normals) for light in lights])
+    shine = np.stack([light.shine(samples.points, samples.normals) for light in lights])
+    around = 1.0 + _SKY * samples.normals[:, 2]
+    found = []
+    for ratio in _RATIOS:
+        errors = _misfits(around + ratio * (facing - around), shine * (ratio > 0), samples, groups)
+        found.append((float(errors.min()), Light(lights[int(errors.argmin())].position, ratio)))
+    return min(found, key=lambda pair: pair[0])[1]
 
-    def best_of(directions: Float64[np.ndarray, "D 3"], ratios: tuple[float, ...]) -> tuple[float, Light]:
-        lights = [Light(middle + LAMP_METRES * direction, 1.0) for direction in directions]
-        facing = np.stack([light.on(samples.points, samples.normals) for light in lights])
-        shine = np.stack([light.shine(samples.points, samples.normals) for light in lights])
-        around = 1.0 + _SKY * samples.normals[:, 2]
-        found = []
-        for ratio in ratios:
-            errors = _misfits(around + ratio * (facing - around), shine * (ratio > 0), samples, groups)
-            found.append((float(errors.min()), Light(lights[int(errors.argmin())].position, ratio)))
-        return min(found, key=lambda pair: pair[0])
 
-    error, light = best_of(_directions(), _RATIOS)
-    step = 0.15
-    for degrees in _REFINED:
-        ratios = tuple({max(0.0, light.ratio + change) for change in (-step, 0.0, step)})
-        refined = best_of(_around(_unit(light.position - middle), np.radians(degrees)), ratios)
-        if refined[0] < error:
-            error, light = refined
-        step /= 2
-    return light
+def _fitted(light: Light, samples: _Samples) -> tuple[Light, dict[int, float]]:
+    """Lamp, colours and gloss that together explain the pixels best, and the gloss of each object as a grey level.
+
+    A pixel counts less the farther it is from what is explained (Cauchy), so that those in the shade hardly matter.
+    """
+    samples = samples.at(np.flatnonzero(samples.colours.max(axis=1) < 1.0))  # what is overexposed says little
+    names, owner = np.unique(samples.owner, return_inverse=True)
+    middle, count = samples.points.mean(axis=0), len(names)
+    plain = samples.colours / light.on(samples.points, samples.normals)[:, None]
+    colours = np.stack([np.median(plain[owner == which], axis=0) for which in range(count)])
+
+    expected = np.concatenate([[_USUAL_RATIO], np.zeros(count)])
+
+    def light_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How bright the lamp at `values[:3]` of ratio `values[3]` makes a white surface, and what it mirrors there."""
+        tried = Light(middle + values[:3], float(values[3]))
+        return tried.on(samples.points, samples.normals), tried.shine(samples.points, samples.normals)
+
+    def misfits(values: np.ndarray, bright: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+        gloss, colour = values[4 : 4 + count], values[4 + count :].reshape(count, 3)
+        explained = colour[owner] * bright[:, None] + (gloss[owner] * mirrored)[:, None]
+        return np.asarray((explained - samples.colours) / _GREY_LEVEL)
+
+    def trust(values: np.ndarray) -> np.ndarray:
+        gloss = np.where(values[4 : 4 + count] < 0, _NEAR_GLOSS / 10, _NEAR_GLOSS)  # there is no negative one
+        return np.concatenate([[1 / _NEAR_LAMP, 1 / _NEAR_RATIO], 1 / gloss])
+
+    def residuals(values: np.ndarray) -> np.ndarray:
+        far = misfits(values, *light_of(values)).ravel()
+        distance = np.linalg.norm(values[:3]) - LAMP_METRES
+        unexpected = np.concatenate([[distance], values[3 : 4 + count] - expected]) * trust(values)
+        return np.concatenate([np.sign(far) * np.sqrt(np.log1p(far**2)), unexpected])
+
+    def slopes(values: np.ndarray) -> np.ndarray:
+        bright, mirrored = light_of(values)
+        far = misfits(values, bright, mirrored)
+        matrix = np.zeros((*far.shape, len(values)))
+        for which in range(4):  # the lamp's place and light, by differences
+            step = np.zeros(len(values))
+            step[which] = 1e-4
+            matrix[..., which] = (misfits(values + step, *light_of(values + step)) - far) / 1e-4
+        rows = np.arange(len(owner))
+        matrix[rows, :, 4 + owner] = (mirrored / _GREY_LEVEL)[:, None]
+        for channel in range(3):
+            matrix[rows, channel, 4 + count + 3 * owner + channel] = bright / _GREY_LEVEL
+        # Of sign(f) sqrt(log(1 + f^2)), whose slope at 0 is 1.
+        size = np.maximum(np.abs(far), 1e-6)
+        matrix *= (size / ((1 + size**2) * np.sqrt(np.log1p(size**2))))[..., None]
+        priors = np.zeros((2 + count, len(values)))
+        priors[0, :3] = values[:3] / np.linalg.norm(values[:3])
+        priors[1:, 3 : 4 + count] = np.eye(1 + count)
+        return np.concatenate([matrix.reshape(-1, len(values)), priors * trust(values)[:, None]])
+
+    begin = np.concatenate([light.position - middle, [light.ratio], np.zeros(count), colours.ravel()])
+    found = least_squares(residuals, begin, slopes, x_scale="jac", max_nfev=30).x
+    gloss = np.clip(found[4 : 4 + count], 0.0, 1.0) * 255.0
+    lamp = Light(middle + found[:3], max(float(found[3]), 0.0))
+    return lamp, dict(zip(map(int, names), map(float, gloss), strict=True))
 
 
 def _misfits(
@@ -203,24 +260,8 @@ def _two_weights(
     return strength[:, None], gloss[:, None]
 
 
-def _gloss(light: Light, samples: _Samples) -> float:
-    """How strong an object's highlight is, in [0, 1]: the part of its colours that is white and where the lamp mirrors."""
-    expected, shine = (part(samples.points, samples.normals) for part in (light.on, light.shine))
-    kept = np.ones(len(shine), dtype=bool)
-    gloss = 0.0
-    for _ in range(3):
-        e, h = expected[kept], shine[kept]
-        # Without what the colour explains, in each channel.
-        rest = h - e * (e @ h) / max(float(e @ e), 1e-9)
-        gloss = max(0.0, float((samples.colours[kept].T @ rest).mean() / (rest @ rest + 1e-3)))
-        colour = (samples.colours[kept] - gloss * h[:, None]).T @ e / max(float(e @ e), 1e-9)
-        signed = (samples.colours - gloss * shine[:, None] - expected[:, None] * colour).mean(axis=1)
-        kept = signed >= np.quantile(signed, _SHADE)
-    return min(gloss, 1.0)
-
-
 def _directions() -> Float64[np.ndarray, "D 3"]:
-    """Above the table, about 8 degrees apart."""
+    """Above the table, about `_COARSE_DEGREES` apart."""
     step = np.radians(_COARSE_DEGREES)
     made = [(0.0, 0.0, 1.0)]
     for tilt in np.arange(step, np.radians(72.0), step):
@@ -228,14 +269,6 @@ def _directions() -> Float64[np.ndarray, "D 3"]:
         for turn in np.arange(count) * 2 * np.pi / count:
             made.append((np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)))
     return np.array(made)
-
-
-def _around(direction: Float64[np.ndarray, "3"], step: float) -> Float64[np.ndarray, "9 3"]:
-    """A direction and eight others, a step of so many radians away along and across."""
-    sideways = _unit(np.cross(direction, [0.3, 1.0, 0.2]))
-    across = np.cross(direction, sideways)
-    offsets = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-    return _unit(np.stack([direction + step * (i * sideways + j * across) for i, j in offsets]))
 
 
 def _unit(vectors: Float64[np.ndarray, "*N 3"]) -> Float64[np.ndarray, "*N 3"]:

@@ -10,19 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float16, Float32, Int8, UInt8
+from jaxtyping import Bool, Float16, Float32, Int8, Int16, UInt8
 
 from daag.diffusion.compositing import box_mask, dilate, tight_mask
 from daag.diffusion.editor import Conditions
 from daag.diffusion.intrinsics import Intrinsics, inner, octaves
-from daag.diffusion.proxies import Pose, cast
+from daag.diffusion.poses import Pose
+from daag.diffusion.proxies import cast
 from daag.diffusion.stage import Body, Stage, continued
 from daag.tasks import SHAPES
 
 BOX_GROWTH = 3
 """Pixels by which the new body may reach out of the box around the old one; what would lie farther out is cut off."""
 
-NEARER_METRES = 0.01
+NEARER_METRES = 0.002
 """What is nearer than the new body by so much, and is no object, is in front of it: the gripper."""
 
 LIT_REACH = 12
@@ -45,6 +46,8 @@ class Reshaped:
     intrinsics: Intrinsics
     """Of the new body; `flat` is the source's picture, for the model sees no colours inside the mask, and `behind` waits
     for the other objects' new colours."""
+    hides: Bool[np.ndarray, "4 H W"]
+    """The samples of each pixel that the new body covers; the matte is their share."""
     highlight: Float32[np.ndarray, "H W"]
     """Grey levels that the lamp's mirror image adds to the new body."""
     pose: Pose
@@ -57,7 +60,7 @@ def reshape(
     stage: Stage,
     bodies: Sequence[dict[int, Body]],
     object_id: int,
-    kind: str,
+    kinds: dict[int, str],
     strength: float,
     reference: float,
 ) -> list[Reshaped | None]:
@@ -69,7 +72,7 @@ def reshape(
         stage: their camera and light.
         bodies: what stands upright in each frame, by id.
         object_id: of the object.
-        kind: what it becomes.
+        kinds: what it and the others are after all edits, by id.
         strength: of the object, see `strength_of`.
         reference: brightness in [0, 1] whose shading is 0.
 
@@ -77,7 +80,7 @@ def reshape(
         For each frame the new shape, or None where it cannot be told: the kind has no shape of its own, the object lies
         on its side, or too little of it is seen.
     """
-    if kind not in SHAPES:
+    if kinds[object_id] not in SHAPES:
         return [None] * len(frames)
     shapes: list[Reshaped | None] = []
     yaw = 0.0
@@ -86,7 +89,11 @@ def reshape(
             shapes.append(None)
             continue
         pose = bodies[position][object_id].pose.nearest_turn(conditions.kinds[object_id], yaw)
-        shape = _reshaped(frame, conditions, position, stage, object_id, kind, strength, reference, pose)
+        placed = {
+            key: (body.pose, kinds[key]) for key, body in bodies[position].items() if kinds[key] in SHAPES
+        }
+        placed[object_id] = pose, kinds[object_id]
+        shape = _reshaped(frame, conditions, position, stage, object_id, placed, strength, reference)
         yaw = pose.yaw
         shapes.append(shape)
     return shapes
@@ -98,43 +105,51 @@ def _reshaped(
     position: int,
     stage: Stage,
     object_id: int,
-    kind: str,
+    placed: dict[int, tuple[Pose, str]],
     strength: float,
     reference: float,
-    pose: Pose,
 ) -> Reshaped:
-    """One frame, with the object's pose in it."""
+    """One frame, with the poses and new kinds of what stands upright in it."""
     camera = stage.camera
+    pose, kind = placed[object_id]
     segmentation, depth, normals = (
         part[position] for part in (conditions.segmentation, conditions.depth, conditions.normals)
     )
     proxy = cast(camera, pose, kind)
+    surface, facing = proxy.surface
     own = segmentation == object_id
-    old = tight_mask(segmentation, depth, object_id)
+    old = _bared(segmentation, depth, object_id, stage)
     reach = box_mask(segmentation, depth, object_id, (BOX_GROWTH,) * 4)
-    nearer = (segmentation == 0) & (depth > 0) & (depth < proxy.depth - NEARER_METRES)
-    matte = np.where(reach & ~nearer, proxy.coverage, 0.0).astype(np.float32)
+    nearer = (segmentation == 0) & (depth > 0) & (depth < surface - NEARER_METRES)
+    hides = proxy.hit & (reach & ~nearer)
+    for key, (other_pose, other_kind) in placed.items():
+        if key != object_id:
+            hides &= proxy.depth <= cast(camera, other_pose, other_kind).depth
+    matte = hides.mean(axis=0, dtype=np.float32)
     new = matte >= 0.5
     bare = old & ~new
+    # Bends run through pixels as outlines do: each sample is lit for itself.
     lit = _lit(frame, depth, normals, own, stage, strength)
-    facing_table = proxy.normals @ camera.to_table.T
-    points = camera.unproject(proxy.depth)
-    brightness = strength * stage.light.on(points, facing_table, lit)
-    highlight = np.where(
-        new, stage.gloss.get(object_id, 0.0) * lit * stage.light.shine(points, facing_table), 0.0
+    brightness, shine = (
+        part.sum(axis=0) / np.maximum(proxy.hit.sum(axis=0), 1) for part in stage.appearance(proxy, lit)
     )
-    shading = np.where(
-        dilate(new), octaves(continued(brightness[..., None], new, reach=1)[..., 0], reference), 0.0
-    )
-    facing = np.where(new[..., None], np.rint(proxy.normals * 127.0).astype(np.int8), normals)
+    seen = matte > 0
+    shading = octaves(continued(strength * brightness[..., None], seen, reach=1)[..., 0], reference)
+    turned = np.where(new[..., None], np.rint(facing @ camera.to_table * 127.0).astype(np.int8), normals)
     up = np.rint(camera.to_table[2] * 127.0).astype(np.int8)
     return Reshaped(
-        mask=old | (matte > 0),
+        mask=old | seen,
         own=new if new.any() else old,
-        depth=np.where(new, proxy.depth, np.where(bare, camera.table_depth, depth)).astype(np.float16),
-        normals=np.where(bare[..., None], up, facing).astype(np.int8),
-        intrinsics=Intrinsics(matte, shading.astype(np.float32), frame, frame.astype(np.float32)),
-        highlight=highlight.astype(np.float32),
+        depth=np.where(new, surface, np.where(bare, camera.table_depth, depth)).astype(np.float16),
+        normals=np.where(bare[..., None], up, turned).astype(np.int8),
+        intrinsics=Intrinsics(
+            matte,
+            np.where(dilate(seen), shading, 0.0).astype(np.float32),
+            frame,
+            frame.astype(np.float32),
+        ),
+        hides=hides,
+        highlight=(stage.gloss.get(object_id, 0.0) * shine).astype(np.float32),
         pose=pose,
     )
 
@@ -163,13 +178,23 @@ def behind(
         after: the same as they are after all edits, the object's own included.
     """
     segmentation, depth = conditions.segmentation[position], conditions.depth[position]
-    old = tight_mask(segmentation, depth, object_id)
+    old = _bared(segmentation, depth, object_id, stage)
     table = (segmentation == 0) & (np.abs(depth - stage.camera.table_depth) < ON_TABLE)
     table &= ~dilate(segmentation > 0)
     others = [body for key, body in after.items() if key != object_id]
-    picture = stage.background(frame, table, list(before.values()), others, after[object_id], old)
+    picture = stage.background(
+        frame, table, list(before.values()), others, after[object_id], shape.hides, old
+    )
     matte = shape.intrinsics.matte[..., None]
     return np.asarray(picture * (1.0 - matte) + shape.highlight[..., None] * matte)
+
+
+def _bared(
+    segmentation: Int16[np.ndarray, "H W"], depth: Float16[np.ndarray, "H W"], object_id: int, stage: Stage
+) -> Bool[np.ndarray, "H W"]:
+    """What comes to light where an object is taken away: its pixels and their rim, but nothing of the gripper."""
+    gripper = (segmentation == 0) & (depth > 0) & (depth < stage.camera.table_depth - ON_TABLE)
+    return tight_mask(segmentation, depth, object_id) & ~gripper
 
 
 def strength_of(

@@ -7,19 +7,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float16, Float32, Float64, Int8, UInt8
+from jaxtyping import Bool, Float16, Float32, Float64, Int8, Shaped, UInt8
 
 from daag.diffusion.compositing import dilate
 from daag.diffusion.editor import Conditions
 from daag.diffusion.intrinsics import inner
 from daag.diffusion.lighting import Light, fit_light
-from daag.diffusion.proxies import Pose, TableCamera, cast, locate, shaded
+from daag.diffusion.poses import Pose, locate
+from daag.diffusion.proxies import Proxy, cast, shaded
+from daag.diffusion.table_camera import TableCamera
 
 MARGIN = 8
 """Pixels around an object from which the table behind it is continued."""
 
-LIGHT_FRAMES = 4
+LIGHT_FRAMES = 8
 """Frames, spread over the episode, from which the light is read."""
+
+EXPLAINED = 0.95
+"""Share of an object's pixels that must fit where it stood in another frame, to say that it still stands there."""
+
+SAME_METRES = 0.002
+"""By how much the depths of most of them (three in four: bends apart) may differ then."""
 
 GLOSSY = 10.0
 """Grey level of a highlight from which on an object counts as glossy."""
@@ -71,17 +79,21 @@ class Stage:
 
     def bodies(self, frames: UInt8[np.ndarray, "N H W 3"], conditions: Conditions) -> list[dict[int, Body]]:
         """The objects of each frame that stand upright, by id."""
-        found: list[dict[int, Body]] = []
-        for frame, segmentation, depth, normals in zip(
-            frames, conditions.segmentation, conditions.depth, conditions.normals, strict=True
-        ):
-            found.append({})
-            for object_id, kind in conditions.kinds.items():
-                own = segmentation == object_id
-                pose = locate(self.camera, depth, normals, own, kind)
-                if pose is not None:
-                    colour = self.colour(frame, depth, normals, own, object_id)
-                    found[-1][object_id] = Body(kind, pose, colour, self.gloss.get(object_id, 0.0))
+        found: list[dict[int, Body]] = [{} for _ in frames]
+        for object_id, kind in conditions.kinds.items():
+            owns = conditions.segmentation == object_id
+            known: list[tuple[Pose, Proxy]] = []
+            # What shows most of the object comes first: where it stood still, less of it tells no other pose.
+            for position in np.argsort(-owns.sum(axis=(1, 2)), kind="stable"):
+                own, depth, normals = owns[position], conditions.depth[position], conditions.normals[position]
+                pose = next((pose for pose, proxy in known if _explains(proxy, own, depth)), None)
+                if pose is None:
+                    pose = locate(self.camera, depth, normals, own, kind)
+                    if pose is None:
+                        continue
+                    known.append((pose, cast(self.camera, pose, kind)))
+                colour = self.colour(frames[position], depth, normals, own, object_id)
+                found[position][object_id] = Body(kind, pose, colour, self.gloss.get(object_id, 0.0))
         return found
 
     def colour(
@@ -117,6 +129,23 @@ class Stage:
         highlight[own] = np.minimum(gloss * shine, frame[own].min(axis=-1))
         return highlight
 
+    def appearance(
+        self, proxy: Proxy, reached: Shaped[np.ndarray, "H W"]
+    ) -> tuple[Float32[np.ndarray, "4 H W"], Float32[np.ndarray, "4 H W"]]:
+        """How bright a white body is at each sample, and how much of the lamp it mirrors; 0 where samples miss it.
+
+        Args:
+            proxy: the body.
+            reached: whether the lamp's light reaches it in each pixel, or how much of it.
+        """
+        hit = proxy.hit
+        points = self.camera.rays[hit] * proxy.depth[hit][:, None]
+        light = np.broadcast_to(reached, hit.shape)[hit].astype(np.float64)
+        brightness, shine = np.zeros((2, *hit.shape), dtype=np.float32)
+        brightness[hit] = self.light.on(points, proxy.normals[hit], light)
+        shine[hit] = light * self.light.shine(points, proxy.normals[hit])
+        return brightness, shine
+
     def background(
         self,
         frame: UInt8[np.ndarray, "H W 3"],
@@ -124,6 +153,7 @@ class Stage:
         before: Sequence[Body],
         others: Sequence[Body],
         instead: Body,
+        hidden: Bool[np.ndarray, "4 H W"],
         where: Bool[np.ndarray, "H W"],
     ) -> Float32[np.ndarray, "H W 3"]:
         """What is seen behind an object: the table and the other objects, in the shadows that fall there now.
@@ -134,6 +164,8 @@ class Stage:
             before: all bodies, as they are in the picture.
             others: the bodies that are to be seen, all but the one in question.
             instead: what is put in its place; throws a shadow and is not drawn.
+            hidden: the samples of each pixel that it hides. What one body hides of a pixel and what another does add up,
+                as long as they hide different samples; shares of a pixel alone do not tell.
             where: the pixels that are asked for.
 
         Returns:
@@ -148,20 +180,24 @@ class Stage:
         shade = self.light.on(points, up, 0.0) / self.light.on(points, up)
         dark = self._shaded(points, [*others, instead])
         picture = continued(frame[window], lit, reach=3 * MARGIN) * np.where(dark, shade, 1.0)[..., None]
-        nearest = bare[window]
+        samples = np.repeat(picture[None], 4, axis=0)
+        nearest = np.full(samples.shape[:3], np.inf)
         for body in others:
             proxy = cast(self.camera, body.pose, body.kind)
-            depth = proxy.depth[window]
-            seen = (proxy.coverage[window] >= 0.5) & (depth < nearest)
-            if not seen.any():
+            seen = (slice(None), *window)
+            hit = proxy.depth[seen] < nearest
+            if not hit.any():
                 continue
-            surface = self.camera.unproject(proxy.depth)[window]
-            reached = ~self._shaded(surface, [other for other in (*others, instead) if other is not body])
-            facing = proxy.normals[window] @ self.camera.to_table.T
-            brightness = self.light.on(surface, facing, reached)[..., None]
-            highlight = (body.gloss * reached * self.light.shine(surface, facing))[..., None]
-            picture = np.where(seen[..., None], body.colour * brightness + highlight, picture)
-            nearest = np.where(seen, depth, nearest)
+            surface = self.camera.unproject(proxy.surface[0])
+            reached = np.ones(where.shape, dtype=bool)
+            shadows = [other for other in (*others, instead) if other is not body]
+            reached[window] = ~self._shaded(surface[window], shadows)
+            brightness, shine = (part[seen][..., None] for part in self.appearance(proxy, reached))
+            samples = np.where(hit[..., None], body.colour * brightness + body.gloss * shine, samples)
+            nearest = np.where(hit, proxy.depth[seen], nearest)
+        shown = ~hidden[:, window[0], window[1]]
+        shown |= ~shown.any(axis=0)
+        picture = (samples * shown[..., None]).sum(axis=0) / shown.sum(axis=0)[..., None]
         full = frame.astype(np.float32)
         full[window] = np.where(where[window][..., None], np.clip(picture, 0.0, 255.0), full[window])
         return full
@@ -174,6 +210,16 @@ class Stage:
             above = np.array([body.pose.x, body.pose.y, body.pose.top])
             found |= shaded(points, body.pose, body.kind, self.light.towards(above))
         return found
+
+
+def _explains(proxy: Proxy, own: Bool[np.ndarray, "H W"], depth: Float16[np.ndarray, "H W"]) -> bool:
+    """Whether an object may well stand where a body was cast: all of what is seen of it lies where the body would."""
+    at = proxy.hit[:, own]
+    if not at.any(axis=0).mean() > EXPLAINED:
+        return False
+    covered = at.all(axis=0)
+    off = np.abs(proxy.depth[:, own].mean(axis=0, where=at) - depth[own].astype(np.float64))[covered]
+    return bool(covered.any() and np.quantile(off, 0.75) < SAME_METRES)
 
 
 def _window(where: Bool[np.ndarray, "H W"]) -> tuple[slice, slice]:

@@ -88,7 +88,7 @@ def build_components(config: EditorModelConfig, text_tower: Path | None = None) 
         if config.prediction == "sample"
         else FlowMatchEulerDiscreteScheduler()
     )
-    return EditorComponents(unet, controlnet, vae, text_encoder, tokenizer, scheduler)
+    return EditorComponents(unet, controlnet, vae, text_encoder, tokenizer, scheduler, flat_colours=True)
 
 
 def word_tokenizer(words: list[str], length: int = CAPTION_TOKENS) -> PreTrainedTokenizerFast:

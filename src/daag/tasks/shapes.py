@@ -28,11 +28,15 @@ class UprightShape:
         return tuple(self.turn + 2 * pi * side / self.sides for side in range(self.sides))
 
     @property
+    def outradius(self) -> float:
+        """From the axis to what is farthest from it."""
+        return self.inradius / cos(pi / self.sides) if self.sides else self.inradius
+
+    @property
     def corners(self) -> tuple[tuple[float, float], ...]:
         """Corners of the cross-section at yaw 0, counter-clockwise."""
-        reach = self.inradius / cos(pi / self.sides)
         angles = [normal + pi / self.sides for normal in self.normals]
-        return tuple((reach * cos(angle), reach * sin(angle)) for angle in angles)
+        return tuple((self.outradius * cos(angle), self.outradius * sin(angle)) for angle in angles)
 
 
 SHAPES: dict[str, UprightShape] = {

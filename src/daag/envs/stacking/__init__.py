@@ -1,7 +1,7 @@
 """The RGB Stacking world."""
 
 from daag.envs.stacking.env import GRASP_HEIGHT, RGBStackingEnv
-from daag.envs.stacking.rerender import facts_at, fit_albedos, rerender
+from daag.envs.stacking.rerender import facts_at, rerender
 from daag.envs.stacking.scene import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT, Scene, SceneObject
 
 __all__ = [
@@ -12,6 +12,5 @@ __all__ = [
     "Scene",
     "SceneObject",
     "facts_at",
-    "fit_albedos",
     "rerender",
 ]

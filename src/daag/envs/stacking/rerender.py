@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import mujoco
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import UInt8
 
 from daag.envs.camera import RayCastCamera
 from daag.envs.stacking.model import SceneModel, build_model
@@ -61,43 +61,6 @@ def facts_at(episode: Episode, frame: int, plan: EditPlan | None = None) -> froz
     """
     scene_model, qpos = _edited(episode, np.array([frame]), plan, {})
     return true_facts(scene_model, qpos[0])
-
-
-def fit_albedos(
-    episode: Episode, frame: int, plan: EditPlan, edited_frame: UInt8[np.ndarray, "H W 3"]
-) -> dict[str, Float32[np.ndarray, "3"]]:
-    """The shades with which the oracle comes nearest to an edited frame.
-
-    Pixels are linear in an object's albedo, so its shade is a least-squares fit over the object's pixels.
-
-    Args:
-        episode: with a `world_state`.
-        frame: the edit's anchor frame.
-        plan: the edit.
-        edited_frame: that frame as the editor painted it.
-
-    Returns:
-        For each new name whose object is visible, RGB in [0, 1].
-    """
-    index = np.array([frame])
-    names = [edit.target for edit in plan.edits]
-    dark, bright = (
-        rerender(episode, index, plan, dict.fromkeys(names, (level,) * 3))[0].astype(np.float32)
-        for level in (0.0, 1.0)
-    )
-    fitted = {}
-    for edit in plan.edits:
-        object_id = episode.objects.index(edit.source) + 1
-        assert episode.segmentation is not None
-        inside = (episode.segmentation[frame] == object_id) & ((bright - dark).min(axis=-1) > 8)
-        if not inside.any():
-            continue
-        gain = (bright - dark)[inside]
-        wanted = edited_frame.astype(np.float32)[inside] - dark[inside]
-        fitted[edit.target] = np.clip((gain * wanted).sum(0) / (gain * gain).sum(0), 0.0, 1.0).astype(
-            np.float32
-        )
-    return fitted
 
 
 def _edited(
