@@ -1,5 +1,6 @@
 """What the detector is trained on, and that its training learns, stops and goes on."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,14 @@ from daag.pretraining.captions import (
     captions_about,
     relation_labels,
 )
-from daag.pretraining.detector import PretrainConfig, Trainer, choose_captions, choose_scenes, train
+from daag.pretraining.detector import (
+    PretrainConfig,
+    Trainer,
+    choose_captions,
+    choose_scenes,
+    take_over,
+    train,
+)
 from daag.pretraining.detector_model import MAX_TOKENS, build_model, settle
 from daag.pretraining.labelled_scenes import LabelledScenes, draw_batch, plain_batch
 from daag.pretraining.muon import Muon, orthogonalised
@@ -164,8 +172,27 @@ def test_a_training_goes_on_from_a_finished_detector_and_the_card_says_which(tmp
     trainer.restore()
     frames = np.stack([random_scene(np.random.default_rng(0)).rgb])
     assert np.array_equal(trainer.detector(None).embed_frames(frames), shipped.embed_frames(frames))
-    assert trainer.progress.started_from == shipped.hash
+    digest = hashlib.sha256((start / "model.safetensors").read_bytes()).hexdigest()
+    assert trainer.progress.started_from.endswith(digest)
     assert config.command.endswith("--out OUT --start START --threads 2")
+
+
+def test_a_detector_of_another_shape_gives_what_fits(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    wide, narrow = (build_model(VisionTowerConfig(colour_size=size), 30) for size in (24, 12))
+    before = {name: weight.clone() for name, weight in narrow.state_dict().items()}
+    wide.save_pretrained(tmp_path)
+    count = len(before)
+    # Not the last layers of colours and of shapes, each with weight and bias.
+    assert take_over(narrow, tmp_path).startswith(f"{count - 4} of {count} tensors")
+    taken, theirs = narrow.state_dict(), wide.state_dict()
+    same = {name for name in taken if torch.equal(taken[name], theirs.get(name, torch.zeros(0)))}
+    assert count - len(same) == 4
+    assert all(torch.equal(taken[name], before[name]) for name in set(taken) - same)
+    with pytest.raises(ModelError, match="no weight in"):
+        take_over(torch.nn.Linear(2, 2), tmp_path)
+    with pytest.raises(ModelError, match="cannot read the weights"):
+        take_over(narrow, tmp_path / "nowhere")
 
 
 def test_ready_without_base_says_what_to_run_first(pool: Path, tmp_path: Path) -> None:
@@ -187,7 +214,7 @@ def test_silly_settings_are_refused() -> None:
 
 def test_settled_convolutions_are_small_and_say_the_same() -> None:
     torch.manual_seed(0)
-    model = build_model(VisionTowerConfig(), 16, 30).eval()
+    model = build_model(VisionTowerConfig(), 30).eval()
     tower = model.vision_model
     first = tower.trunk.embedder.embedder
     first.convolution.weight.data *= 1e6

@@ -22,10 +22,12 @@ def detector() -> ClipDetector:
     torch.manual_seed(0)
     texts = [TRUE, FALSE, HELD_OUT, BESIDE, "a blue orange purple black prism sphere"]
     tokenizer = word_tokenizer(texts, MAX_TOKENS)
-    tower = VisionTowerConfig(widths=(16, 16, 32), depths=(1, 1), colour_width=16, hidden_size=128)
+    tower = VisionTowerConfig(
+        widths=(16, 16, 32), depths=(1, 1), colour_width=16, colour_size=8, hidden_size=32
+    )
     first = Threshold(0.9, 1.0, (1.0, 1.0), 0.0, 20, 20, False)
     calibration = Calibration({"on": first, "next to": first})
-    return ClipDetector(build_model(tower, 32, len(tokenizer)), tokenizer, PREPROCESSING, calibration)
+    return ClipDetector(build_model(tower, len(tokenizer)), tokenizer, PREPROCESSING, calibration)
 
 
 def episodes(false_score: float, held_out_score: float = 0.0) -> list[JudgedEpisode]:

@@ -15,7 +15,7 @@ from daag.tasks import word_swaps
 
 ON, OFF = "the red cube is on the blue cube", "the blue cube is on the red cube"
 NOTHING = LabelledPairs(np.zeros((0, 64, 64, 3), np.uint8), (), np.zeros(0, bool))
-SHORT = FinetuneConfig(steps=20, batch_pairs=16, learning_rate=1e-3, measure_every=5, swaps_per_pair=0)
+SHORT = FinetuneConfig(steps=20, batch_pairs=16, learning_rate=3e-3, measure_every=5, swaps_per_pair=0)
 
 
 def untrained() -> ClipDetector:
@@ -23,8 +23,10 @@ def untrained() -> ClipDetector:
     torch.manual_seed(0)
     tokenizer = word_tokenizer([ON, *word_swaps(ON)], MAX_TOKENS)
     # Not narrower: convolutions of 8 channels crash torch 2.13 in channels_last layout.
-    tower = VisionTowerConfig(widths=(16, 16, 32), depths=(1, 1), colour_width=16, hidden_size=128)
-    return ClipDetector(build_model(tower, 32, len(tokenizer)), tokenizer, PREPROCESSING)
+    tower = VisionTowerConfig(
+        widths=(16, 16, 32), depths=(1, 1), colour_width=16, colour_size=8, hidden_size=32
+    )
+    return ClipDetector(build_model(tower, len(tokenizer)), tokenizer, PREPROCESSING)
 
 
 def painted(upper: tuple[int, int, int], lower: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:

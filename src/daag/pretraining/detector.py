@@ -6,13 +6,15 @@ on crops. `ready` goes on from it with relations: "the red cube is on the blue c
     python -m daag.pretraining.detector --stage base --pool checkpoints/pool --out checkpoints/detector
     python -m daag.pretraining.detector --stage ready --pool checkpoints/pool --out checkpoints/detector
 
-`--start DIRECTORY` goes on from the weights of a finished detector instead, such as the shipped one.
+`--start DIRECTORY` goes on from the weights of a finished detector instead, such as the shipped one; of a detector of
+another shape it takes what fits.
 
 Each stage leaves a checkpoint every few minutes and goes on from it when called again, and in the end writes the
 model's directory: weights, tokenizer, preprocessing, calibration and card. The learning rate follows the time that
 was trained, not the steps, so that a stage ends when it was said to, on a machine of any speed.
 """
 
+import hashlib
 import json
 import time
 from dataclasses import dataclass, field, fields
@@ -24,6 +26,8 @@ import tyro
 from jaxtyping import Int64
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import (
     PreTrainedTokenizerFast,
@@ -72,7 +76,6 @@ class PretrainConfig:
     """Of the pictures of each batch, in [0, 1); grows from none to this in stage `base`."""
     checkpoint_minutes: float = 2.0
     measure_minutes: float = 4.0
-    projection: int = 128
     dense_weight: float = 1.0
     patch_weight: float = 0.5
     eval_scenes: int = 800
@@ -131,9 +134,33 @@ def choose_captions(batch: Batch, count: int, stage: Stage, rng: np.random.Gener
     return torch.from_numpy(np.concatenate([objects, true, extra]).astype(np.int64))
 
 
+def take_over(model: nn.Module, directory: Path) -> str:
+    """Give a model the weights of a finished detector, as far as their names and shapes fit.
+
+    Returns:
+        What was taken, in words.
+
+    Raises:
+        ModelError: there are no weights, or none fits.
+    """
+    file = directory / "model.safetensors"
+    try:
+        theirs = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"cannot read the weights to start from, {file}: {error}") from error
+    mine = model.state_dict()
+    fitting = {
+        name: weight for name, weight in theirs.items() if name in mine and mine[name].shape == weight.shape
+    }
+    if not fitting:
+        raise ModelError(f"no weight in {file} has the name and shape of one of this model's")
+    model.load_state_dict(fitting, strict=False)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return f"{len(fitting)} of {len(mine)} tensors from a model.safetensors with SHA-256 {digest}"
+
+
 def _takes_large_steps(weight: Tensor) -> bool:
-    """Convolutions. The text tower is none: with steps of this size its attention soon sees one word only, and
-    "a red cube" and "a blue cube" get one vector."""
+    """Convolutions. The others are not all before a norm, or are words' vectors, where such steps do harm."""
     return weight.ndim == 4
 
 
@@ -145,7 +172,7 @@ class _Progress:
     seconds: float = 0.0
     losses: dict[str, float] = field(default_factory=dict)
     started_from: str = ""
-    """The hash of the detector whose weights it went on from, if any."""
+    """Whose weights it went on from, if anybody's."""
 
 
 class Trainer:
@@ -158,13 +185,14 @@ class Trainer:
         texts = list(all_captions().texts)
         self.tokens = tokenizer(texts, padding=True, return_tensors="pt")["input_ids"]
         self.run = Pretraining(
-            build_model(VisionTowerConfig(), config.projection, len(tokenizer)),
+            build_model(VisionTowerConfig(), len(tokenizer)),
             config.stage,
             config.dense_weight,
             config.patch_weight,
         )
-        large = [weight for weight in self.run.parameters() if _takes_large_steps(weight)]
-        others = [weight for weight in self.run.parameters() if not _takes_large_steps(weight)]
+        trained = [weight for weight in self.run.parameters() if weight.requires_grad]
+        large = [weight for weight in trained if _takes_large_steps(weight)]
+        others = [weight for weight in trained if not _takes_large_steps(weight)]
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "muon": Muon(large, config.muon_rate),
             "adamw": torch.optim.AdamW(
@@ -201,9 +229,7 @@ class Trainer:
                 self.rng.bit_generator.state = state["rng"]
                 self.progress = _Progress(**state["progress"])
             elif self.config.start is not None:
-                started = ClipDetector.from_pretrained(self.config.start)
-                self.run.model.load_state_dict(started.model.state_dict())
-                self.progress.started_from = started.hash
+                self.progress.started_from = take_over(self.run.model, self.config.start)
             elif self.config.stage == "ready":
                 base = self.config.out / "base.pt"
                 if not base.exists():
@@ -326,11 +352,7 @@ def train(config: PretrainConfig, console: Console) -> None:
         detector = calibrated_for_labels(detector, judge(detector, config.label_episodes), rng)
     detector.save_pretrained(directory, half=True)
     facts = {
-        **(
-            {"Started from": f"the detector with hash {came_from}"}
-            if (came_from := trainer.progress.started_from)
-            else {}
-        ),
+        **({"Started from": came_from} if (came_from := trainer.progress.started_from) else {}),
         "Seed": str(config.seed),
         "Processor time": f"{trainer.progress.seconds / 60:.0f} minutes on {config.threads} thread(s), "
         f"{trainer.progress.step} steps of {config.batch_size} pictures, from {len(pool)} rendered frames",

@@ -36,7 +36,7 @@ def write_card(
         f"# Reward detector `{stage}`",
         "",
         f"A dual encoder of {size / 1e6:.1f} million parameters (transformers' `VisionTextDualEncoderModel` with daag's "
-        "own vision tower and CLIP's text tower; 64 x 64 pixels, float16 on disk), trained from scratch by daag on "
+        "own two towers; 64 x 64 pixels, float16 on disk), trained from scratch by daag on "
         f"rendered tabletop scenes. It knows {_KNOWS[stage]}",
         "",
         f"- Hash: `{detector.hash}`",

@@ -17,13 +17,14 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, CLIPModel, PreTrainedTokenizerFast, VisionTextDualEncoderModel
+from transformers import AutoConfig, AutoModel, CLIPModel, PreTrainedTokenizerFast, VisionTextDualEncoderModel
 from transformers.utils.hub import cached_file
 
 import daag
 from daag.errors import ModelError, RewardDetectorError, UnknownNameError
 from daag.rewards.calibration import Calibration
-from daag.rewards.vision_tower import register
+from daag.rewards.text_tower import TextTower, TextTowerConfig
+from daag.rewards.vision_tower import VisionTower, VisionTowerConfig
 
 DualEncoder: TypeAlias = CLIPModel | VisionTextDualEncoderModel
 
@@ -182,7 +183,7 @@ class ClipDetector:
             RewardDetectorError: calibration.json is broken.
         """
         name = str(name_or_directory)
-        register()
+        register_towers()
         try:
             config = AutoConfig.from_pretrained(name)
             if config.model_type not in _CLASSES:
@@ -343,6 +344,14 @@ def pretrained(name: str) -> ClipDetector:
             "with 'python -m daag.pretraining.detector'"
         )
     return ClipDetector.from_pretrained(directory)
+
+
+def register_towers() -> None:
+    """Tell transformers' Auto classes of the embedded detectors' towers, so that `from_pretrained` finds them. Harmless
+    if repeated."""
+    for config, tower in ((VisionTowerConfig, VisionTower), (TextTowerConfig, TextTower)):
+        AutoConfig.register(config.model_type, config, exist_ok=True)
+        AutoModel.register(config, tower, exist_ok=True)
 
 
 def flatten_pooling(model: DualEncoder) -> DualEncoder:

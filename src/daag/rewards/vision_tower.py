@@ -8,8 +8,9 @@ has a vector of its own, and the score of a description is that of the place tha
 Two networks look at a picture. One sees shapes: kinds, and what rests on what; in training every object of its pictures
 has any colour, so that none means anything to it. The other sees colours, a few pixels at a time, and nothing
 else. At each place the first says where the second shall look: for the colour of the object here, of what it rests on,
-and of what it carries or stands beside. So "red on blue" is meant to be red, blue and "on" put together, whether red was
-ever seen on blue or not; a single network learns that it never is. Source: our choice.
+and of what it carries or stands beside. Shapes and each of these colours have dimensions of their own in a place's
+vector. So "red on blue" is red, blue and "on" put together, whether red was ever seen on blue or not; a single network
+learns that it never is. Source: our choice.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel, RegNetConfig, RegNetModel
+from transformers import PreTrainedConfig, PreTrainedModel, RegNetConfig, RegNetModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 NUM_LOOKS_ROUND = 3
@@ -36,7 +37,8 @@ class VisionTowerConfig(PreTrainedConfig):
         widths: channels of the shapes' network at 32, 16 and 8 places along each edge.
         depths: layers of the last two of them.
         colour_width: channels of the colours' network.
-        hidden_size: width of each place's features: shapes, and `NUM_LOOKS_ROUND` colours of twice `colour_width`.
+        colour_size: dimensions of a place's vector that tell one colour.
+        hidden_size: dimensions of a place's vector: of shapes, and of `NUM_LOOKS_ROUND` colours.
         kwargs: transformers' own.
     """
 
@@ -49,17 +51,18 @@ class VisionTowerConfig(PreTrainedConfig):
         widths: Sequence[int] = (32, 64, 128),
         depths: Sequence[int] = (2, 3),
         colour_width: int = 32,
-        hidden_size: int = 448,
+        colour_size: int = 24,
+        hidden_size: int = 128,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.image_size = image_size
         self.widths, self.depths = list(widths), list(depths)
-        self.colour_width, self.hidden_size = colour_width, hidden_size
+        self.colour_width, self.colour_size, self.hidden_size = colour_width, colour_size, hidden_size
 
 
 class VisionTower(PreTrainedModel):
-    """Pictures, float (N, 3, 64, 64), to features of 64 places each, float (N, 64, C), row by row."""
+    """Pictures, float (N, 3, 64, 64), to vectors of 64 places each, float (N, 64, C), row by row."""
 
     config_class = VisionTowerConfig
     main_input_name = "pixel_values"
@@ -87,25 +90,27 @@ class VisionTower(PreTrainedModel):
             nn.Conv2d(colours, colours, 1),
         )
         self.where = nn.Conv2d(width, NUM_LOOKS_ROUND * WINDOW**2, 1)
-        shapes = config.hidden_size - NUM_LOOKS_ROUND * 2 * colours
         self.shape_head = nn.Sequential(
-            nn.Conv2d(width, shapes, 1, bias=False), nn.BatchNorm2d(shapes), nn.ReLU()
+            nn.Conv2d(width, 2 * width, 1, bias=False), nn.BatchNorm2d(2 * width), nn.ReLU()
         )
-        self.colour_head = nn.Linear(colours, 2 * colours)
+        self.shape_vector = nn.Linear(2 * width, config.hidden_size - NUM_LOOKS_ROUND * config.colour_size)
+        self.colour_head = nn.Sequential(
+            nn.Linear(colours, 2 * colours), nn.ReLU(), nn.Linear(2 * colours, config.colour_size)
+        )
         self.post_init()
 
     def forward(
         self, pixel_values: Tensor, shape_values: Tensor | None = None, **_: Any
     ) -> BaseModelOutputWithPooling:
-        """Features of each place.
+        """The vector of each place.
 
         Args:
             pixel_values: normalised pictures, float (N, 3, H, W); H and W are multiples of 8.
             shape_values: the same with objects in any colours, for the network that sees shapes; in training only.
 
         Returns:
-            `pooler_output`, which transformers' dual encoder projects, (N, L, C) of L = H / 8 * W / 8 places: nothing
-            is pooled. `last_hidden_state`, what shapes and colours it is made of, (N, L, C').
+            `pooler_output`, (N, L, C) of L = H / 8 * W / 8 places: nothing is pooled. `last_hidden_state`, what shapes
+            and colours it is made of, (N, L, C').
         """
         features = self.trunk(pixel_values if shape_values is None else shape_values).last_hidden_state
         cells = self.colours(pixel_values)
@@ -113,8 +118,8 @@ class VisionTower(PreTrainedModel):
         seen = seen.unflatten(1, (cells.shape[1], WINDOW**2))
         weights = self.where(features).flatten(2).unflatten(1, (NUM_LOOKS_ROUND, -1)).softmax(2)
         looked = torch.einsum("nckl,nhkl->nlhc", seen, weights.to(seen.dtype))
-        named = functional.relu(self.colour_head(looked)).flatten(2)
-        shapes = self.shape_head(features).flatten(2).transpose(1, 2)
+        named = self.colour_head(looked).flatten(2)
+        shapes = self.shape_vector(self.shape_head(features).flatten(2).transpose(1, 2))
         return BaseModelOutputWithPooling(
             last_hidden_state=torch.cat([features.flatten(2).transpose(1, 2), looked.flatten(2)], dim=-1),
             pooler_output=torch.cat([shapes, named.to(shapes.dtype)], dim=-1),
@@ -128,9 +133,3 @@ class VisionTower(PreTrainedModel):
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
-
-
-def register() -> None:
-    """Tell transformers' Auto classes of the tower, so that `from_pretrained` finds it. Harmless if repeated."""
-    AutoConfig.register(VisionTowerConfig.model_type, VisionTowerConfig, exist_ok=True)
-    AutoModel.register(VisionTowerConfig, VisionTower, exist_ok=True)
