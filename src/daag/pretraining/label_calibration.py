@@ -23,7 +23,7 @@ from daag.tasks import RELATIONS, Fact, is_held_out
 SEED = 900_000
 """Of the episodes; no experiment uses it."""
 
-TARGET = 0.96
+TARGET = 0.97
 """Share of the labels that must be right. A little more than is wanted, since it is measured on few."""
 
 NUM_CANDIDATES = 60
