@@ -188,7 +188,8 @@ class ControlNetEditor:
         reference = reference_brightness(frames[most], visible[most])
         shapes: list[Reshaped | None] = [None] * len(frames)
         strength = strength_of(frames, conditions, stage, object_id) if stage is not None else reference
-        if reshaped and stage is not None:
+        # Once shapes change, those that do not are drawn anew as well: what they touch looks different.
+        if stage is not None and any(other.changes_kind for other in plan.edits):
             kinds = conditions.kinds | {conditions.object_ids[e.source]: e.kinds[1] for e in plan.edits}
             shapes = reshape(frames, conditions, stage, bodies, object_id, kinds, strength, reference)
         relative = strength / max(reference, 1e-6)

@@ -22,8 +22,9 @@ UNCERTAIN = 0.1
 SHADING_RANGE = 2.5
 """Shading is clipped to this many octaves of brightness above and below the reference."""
 
-_FLOOR = 0.02
-"""Brightness in [0, 1] added before dividing, so that black objects have finite shading."""
+_FLOOR = 0.004
+"""Brightness in [0, 1] added before dividing, one grey level, so that black objects have finite shading. With more, the
+shading of dark objects is flattened."""
 
 
 @dataclass(frozen=True, eq=False)

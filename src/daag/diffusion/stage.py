@@ -218,7 +218,7 @@ def _explains(proxy: Proxy, own: Bool[np.ndarray, "H W"], depth: Float16[np.ndar
     if not at.any(axis=0).mean() > EXPLAINED:
         return False
     covered = at.all(axis=0)
-    off = np.abs(proxy.depth[:, own].mean(axis=0, where=at) - depth[own].astype(np.float64))[covered]
+    off = np.abs(proxy.depth[:, own][:, covered].mean(axis=0) - depth[own][covered].astype(np.float64))
     return bool(covered.any() and np.quantile(off, 0.75) < SAME_METRES)
 
 
