@@ -32,6 +32,9 @@ from daag.tasks import SHAPES, EditPlan, ObjectEdit
 EMBEDDED = {"tiny": Path(__file__).parent.parent / "pretrained" / "editor-tiny"}
 """Editors inside the package, by name."""
 
+STAGE_FRAMES = 8
+"""Frames of an episode from which its camera and light are read."""
+
 
 @dataclass(frozen=True)
 class EditorConfig:
@@ -129,7 +132,7 @@ class ControlNetEditor:
         """
         conditions = conditions_of(episode, frame_index, plan)
         frames = episode.frames[frame_index]
-        stage = Stage.of(frames, conditions) if self.config.use_geometry else None
+        stage = _stage(episode, plan) if self.config.use_geometry else None
         bodies: list[dict[int, Body]] = [{} for _ in frames]
         if stage is not None and any(edit.changes_kind for edit in plan.edits):
             bodies = stage.bodies(frames, conditions)
@@ -295,6 +298,12 @@ class ControlNetEditor:
             with torch.no_grad():
                 self._captions[caption] = self.components.encode_text([caption])[0]
         return self._captions[caption]
+
+
+def _stage(episode: Episode, plan: EditPlan) -> Stage | None:
+    """Camera and light, from frames of the whole episode: what is matte or glossy shows in some of them only."""
+    few = np.unique(np.linspace(0, len(episode.frames) - 1, STAGE_FRAMES).round().astype(int))
+    return Stage.of(episode.frames[few], conditions_of(episode, few, plan))
 
 
 def _in_one_colour(

@@ -38,9 +38,9 @@ _COARSE_DEGREES = 12.0
 _FEW_PIXELS, _MANY_PIXELS = 200, 600
 """About so many pixels are looked at, of all frames together, at first and in the end; twice as many at most."""
 
-_GREY_LEVEL = 0.01
-"""Of brightness in [0, 1]: how far a pixel may be from what the light explains before it counts less and less. Most are
-nearer; those in the shade or at a bend are far off."""
+_TOLERANCES = (0.05, 0.01)
+"""Of brightness in [0, 1]: how far a pixel may be from what the light explains before it counts less and less, at first and
+in the end. Most are nearer; those in the shade or at a bend are far off, and so is a whole highlight at first."""
 
 _NEAR_LAMP, _NEAR_RATIO, _NEAR_GLOSS = 0.15, 0.5, 0.06
 """Standard deviations of what is expected beforehand, of the lamp's distance, of its light, and of gloss, which is none."""
@@ -183,21 +183,22 @@ def _fitted(light: Light, samples: _Samples) -> tuple[Light, dict[int, float]]:
         return tried.on(samples.points, samples.normals), tried.shine(samples.points, samples.normals)
 
     def misfits(values: np.ndarray, bright: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+        """By how much each pixel's colour is brighter than it is."""
         gloss, colour = values[4 : 4 + count], values[4 + count :].reshape(count, 3)
         explained = colour[owner] * bright[:, None] + (gloss[owner] * mirrored)[:, None]
-        return np.asarray((explained - samples.colours) / _GREY_LEVEL)
+        return np.asarray(explained - samples.colours)
 
     def trust(values: np.ndarray) -> np.ndarray:
         gloss = np.where(values[4 : 4 + count] < 0, _NEAR_GLOSS / 10, _NEAR_GLOSS)  # there is no negative one
         return np.concatenate([[1 / _NEAR_LAMP, 1 / _NEAR_RATIO], 1 / gloss])
 
-    def residuals(values: np.ndarray) -> np.ndarray:
-        far = misfits(values, *light_of(values)).ravel()
+    def residuals(values: np.ndarray, tolerance: float) -> np.ndarray:
+        far = misfits(values, *light_of(values)).ravel() / tolerance
         distance = np.linalg.norm(values[:3]) - LAMP_METRES
         unexpected = np.concatenate([[distance], values[3 : 4 + count] - expected]) * trust(values)
         return np.concatenate([np.sign(far) * np.sqrt(np.log1p(far**2)), unexpected])
 
-    def slopes(values: np.ndarray) -> np.ndarray:
+    def slopes(values: np.ndarray, tolerance: float) -> np.ndarray:
         bright, mirrored = light_of(values)
         far = misfits(values, bright, mirrored)
         matrix = np.zeros((*far.shape, len(values)))
@@ -206,19 +207,20 @@ def _fitted(light: Light, samples: _Samples) -> tuple[Light, dict[int, float]]:
             step[which] = 1e-4
             matrix[..., which] = (misfits(values + step, *light_of(values + step)) - far) / 1e-4
         rows = np.arange(len(owner))
-        matrix[rows, :, 4 + owner] = (mirrored / _GREY_LEVEL)[:, None]
+        matrix[rows, :, 4 + owner] = mirrored[:, None]
         for channel in range(3):
-            matrix[rows, channel, 4 + count + 3 * owner + channel] = bright / _GREY_LEVEL
+            matrix[rows, channel, 4 + count + 3 * owner + channel] = bright
         # Of sign(f) sqrt(log(1 + f^2)), whose slope at 0 is 1.
-        size = np.maximum(np.abs(far), 1e-6)
-        matrix *= (size / ((1 + size**2) * np.sqrt(np.log1p(size**2))))[..., None]
+        size = np.maximum(np.abs(far) / tolerance, 1e-6)
+        matrix *= (size / ((1 + size**2) * np.sqrt(np.log1p(size**2))) / tolerance)[..., None]
         priors = np.zeros((2 + count, len(values)))
         priors[0, :3] = values[:3] / np.linalg.norm(values[:3])
         priors[1:, 3 : 4 + count] = np.eye(1 + count)
         return np.concatenate([matrix.reshape(-1, len(values)), priors * trust(values)[:, None]])
 
-    begin = np.concatenate([light.position - middle, [light.ratio], np.zeros(count), colours.ravel()])
-    found = least_squares(residuals, begin, slopes, x_scale="jac", max_nfev=30).x
+    found = np.concatenate([light.position - middle, [light.ratio], np.zeros(count), colours.ravel()])
+    for tolerance in _TOLERANCES:
+        found = least_squares(residuals, found, slopes, args=(tolerance,), x_scale="jac", max_nfev=30).x
     gloss = np.clip(found[4 : 4 + count], 0.0, 1.0) * 255.0
     lamp = Light(middle + found[:3], max(float(found[3]), 0.0))
     return lamp, dict(zip(map(int, names), map(float, gloss), strict=True))

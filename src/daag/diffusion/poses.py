@@ -89,11 +89,11 @@ def locate(
     top, side = facing[:, 2] > 0.9, np.abs(facing[:, 2]) < 0.3
     if (top | side).mean() < UPRIGHT:
         return None
-    if top.sum() >= _MIN_TOP:
-        height, middle = float(np.median(points[top, 2])), points[top, :2].mean(axis=0)
-    else:
-        height = float(points[side, 2].max())
-        middle = (points[side, :2] - shape.inradius * facing[side, :2]).mean(axis=0)
+    seen_top = bool(top.sum() >= _MIN_TOP)
+    height = float(np.median(points[top, 2]) if seen_top else points[side, 2].max())
+    # Where the axis roughly is, as far as each pixel can tell.
+    inwards = np.concatenate([points[top, :2], points[side, :2] - shape.inradius * facing[side, :2]])
+    middle = inwards.mean(axis=0)
     yaw = _yaw(facing[side, :2], shape)
     flat = facing[side, :2] / np.linalg.norm(facing[side, :2], axis=1, keepdims=True)
     count = int(side.sum())
@@ -104,7 +104,7 @@ def locate(
     (x, y, scale), *_ = np.linalg.lstsq(rows * weights[:, None], values * weights, rcond=None)
     rough = Pose(float(x), float(y), height, yaw, float(np.clip(scale, 0.85, 1.15)))
     sides = flat, (flat * points[side, :2]).sum(axis=1)
-    return _fitted(camera, depth, own, shape, rough, sides, height_known=bool(top.sum() >= _MIN_TOP))
+    return _fitted(camera, depth, own, shape, rough, sides, seen_top)
 
 
 def _fitted(
@@ -150,7 +150,7 @@ def _fitted(
 
     begin = np.array([rough.x, rough.y, rough.scale, rough.top])
     found = least_squares(residuals, begin, x_scale=[0.001, 0.001, 0.02, 0.001], max_nfev=15).x
-    if np.hypot(*(found - begin)[:2]) > shape.inradius:  # the outline is that of something else
+    if np.hypot(*(found - begin)[:2]) > 2 * shape.inradius:  # the outline is that of something else
         return rough
     x, y, scale, top = map(float, found)
     return replace(rough, x=x, y=y, top=top, scale=float(np.clip(scale, 0.85, 1.15)))

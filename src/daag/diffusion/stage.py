@@ -20,9 +20,6 @@ from daag.diffusion.table_camera import TableCamera
 MARGIN = 8
 """Pixels around an object from which the table behind it is continued."""
 
-LIGHT_FRAMES = 8
-"""Frames, spread over the episode, from which the light is read."""
-
 EXPLAINED = 0.95
 """Share of an object's pixels that must fit where it stood in another frame, to say that it still stands there."""
 
@@ -65,14 +62,9 @@ class Stage:
         ):
             camera = TableCamera.of(depth, normals, segmentation)
             if camera is not None:
-                few = np.unique(np.linspace(0, len(frames) - 1, LIGHT_FRAMES).round().astype(int))
-                points = np.stack([camera.unproject(one) for one in conditions.depth[few]])
+                points = np.stack([camera.unproject(one) for one in conditions.depth])
                 light, gloss = fit_light(
-                    frames[few],
-                    conditions.segmentation[few],
-                    conditions.normals[few],
-                    points,
-                    camera.to_table,
+                    frames, conditions.segmentation, conditions.normals, points, camera.to_table
                 )
                 return cls(camera, light, gloss)
         return None
