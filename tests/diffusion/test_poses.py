@@ -1,5 +1,7 @@
 """Poses read from pictures against where the simulator put the objects."""
 
+import warnings
+
 import mujoco
 import numpy as np
 import pytest
@@ -82,6 +84,11 @@ def test_what_is_half_hidden_for_a_while_is_still_where_it_stood() -> None:
             assert stage is not None
             whole, half = stage.bodies(frames, known)
             assert whole[key].pose == half[key].pose
+            known.segmentation[1][own] = 0  # and then out of sight
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                there, gone = stage.bodies(frames, known)
+            assert key in there and key not in gone
             checked += 1
     assert checked > 10
 

@@ -78,6 +78,8 @@ class Stage:
             # What shows most of the object comes first: where it stood still, less of it tells no other pose.
             for position in np.argsort(-owns.sum(axis=(1, 2)), kind="stable"):
                 own, depth, normals = owns[position], conditions.depth[position], conditions.normals[position]
+                if not own.any():
+                    break
                 pose = next((pose for pose, proxy in known if _explains(proxy, own, depth)), None)
                 if pose is None:
                     pose = locate(self.camera, depth, normals, own, kind)
