@@ -31,7 +31,8 @@ import tyro
 import daag
 from daag.envs.camera import RayCastCamera
 from daag.envs.stacking.model import SceneModel, build_model
-from daag.envs.stacking.scene import OBJECT_HEIGHT, sample_looks, sample_positions, sample_scene
+from daag.envs.stacking.scene import sample_looks, sample_positions, sample_scene
+from daag.tasks import OBJECT_HEIGHT
 
 RIVALS = {"ray-cast": "mujoco-renderer", "ray-cast-fast": "mujoco-renderer-plain"}
 TARGET_SPEEDUP = 10.0
