@@ -1,6 +1,7 @@
 """Poses read from pictures against where the simulator put the objects."""
 
 import warnings
+from collections.abc import Collection, Iterator
 
 import mujoco
 import numpy as np
@@ -12,7 +13,7 @@ from daag.diffusion.stage import Stage
 from daag.diffusion.table_camera import TableCamera
 from daag.envs.camera import RayCastCamera, View
 from daag.envs.stacking.model import SceneModel, build_model
-from daag.envs.stacking.scene import sample_looks, sample_positions, sample_scene
+from daag.envs.stacking.scene import SceneObject, sample_looks, sample_positions, sample_scene
 from daag.tasks import OBJECT_HEIGHT, SHAPES
 
 
@@ -41,21 +42,28 @@ def camera_of(view: View) -> TableCamera:
     return camera
 
 
-def test_objects_are_found_where_they_stand() -> None:
-    missed, scales = [], []
+def well_visible(
+    kinds: Collection[str], pixels: int
+) -> Iterator[tuple[TableCamera, View, np.ndarray, SceneObject, np.ndarray]]:
+    """Camera, picture, own pixels and object of what is well seen in some scenes, and its top's middle, (3,), in table
+    coordinates."""
     for seed in range(12):
         scene_model, places, view = standing(seed)
         camera, lens = camera_of(view), scene_model.scene.camera
-        to_table = camera.to_table @ lens.rotation.T
+        tops = places + np.array([0.0, 0.0, OBJECT_HEIGHT / 2]) - lens.position
         for index, item in enumerate(scene_model.scene.objects):
             own = view.segmentation == index + 1
-            if item.look.kind not in SHAPES or own.sum() < 40:
-                continue
-            pose = locate(camera, view.depth, view.normals, own, item.look.kind)
-            assert pose is not None
-            true = to_table @ (places[index] + [0.0, 0.0, OBJECT_HEIGHT / 2] - np.array(lens.position))
-            missed.append(np.abs(np.array([pose.x, pose.y, pose.top]) - true).max())
-            scales.append(abs(pose.scale - item.scale))
+            if item.look.kind in kinds and own.sum() >= pixels:
+                yield camera, view, own, item, camera.to_table @ lens.rotation.T @ tops[index]
+
+
+def test_objects_are_found_where_they_stand() -> None:
+    missed, scales = [], []
+    for camera, view, own, item, true in well_visible(SHAPES, 40):
+        pose = locate(camera, view.depth, view.normals, own, item.look.kind)
+        assert pose is not None
+        missed.append(np.abs(np.array([pose.x, pose.y, pose.top]) - true).max())
+        scales.append(abs(pose.scale - item.scale))
     assert len(missed) > 25
     assert np.median(missed) < 0.0008 and np.quantile(missed, 0.9) < 0.002  # a pixel is 6 mm
     assert np.mean(scales) < 0.025
@@ -95,28 +103,20 @@ def test_what_is_half_hidden_for_a_while_is_still_where_it_stood() -> None:
 
 def test_a_side_and_a_corner_of_the_top_are_enough() -> None:
     missed = []
-    for seed in range(12):
-        scene_model, places, view = standing(seed)
-        camera, lens = camera_of(view), scene_model.scene.camera
-        to_table = camera.to_table @ lens.rotation.T
-        for index, item in enumerate(scene_model.scene.objects):
-            own = view.segmentation == index + 1
-            if item.look.kind not in ("cube", "prism") or own.sum() < 60:
-                continue
-            normals = view.normals / 127.0 @ camera.to_table.T
-            side, top = own & (np.abs(normals[..., 2]) < 0.3), own & (normals[..., 2] > 0.9)
-            largest = normals[side][np.argmax((normals[side] @ normals[side].T > 0.9).sum(axis=1))]
-            seen = side & (normals @ largest > 0.9)
-            rows, columns = np.nonzero(top)
-            last = np.argsort(columns)[-5:]
-            seen[rows[last], columns[last]] = True
-            if seen.sum() < 30 or len(rows) < 5:
-                continue
-            depth = np.where(own & ~seen, 0.3, view.depth).astype(np.float16)  # the gripper's palm
-            pose = locate(camera, depth, view.normals, seen, item.look.kind)
-            assert pose is not None
-            true = to_table @ (places[index] - np.array(lens.position))
-            missed.append(np.hypot(*(np.array([pose.x, pose.y]) - true[:2])))
+    for camera, view, own, item, true in well_visible(("cube", "prism"), 60):
+        normals = view.normals / 127.0 @ camera.to_table.T
+        side, top = own & (np.abs(normals[..., 2]) < 0.3), own & (normals[..., 2] > 0.9)
+        largest = normals[side][np.argmax((normals[side] @ normals[side].T > 0.9).sum(axis=1))]
+        seen = side & (normals @ largest > 0.9)
+        rows, columns = np.nonzero(top)
+        last = np.argsort(columns)[-5:]
+        seen[rows[last], columns[last]] = True
+        if seen.sum() < 30 or len(rows) < 5:
+            continue
+        depth = np.where(own & ~seen, 0.3, view.depth).astype(np.float16)  # the gripper's palm
+        pose = locate(camera, depth, view.normals, seen, item.look.kind)
+        assert pose is not None
+        missed.append(np.hypot(*(np.array([pose.x, pose.y]) - true[:2])))
     assert len(missed) > 8
     assert np.median(missed) < 0.003 and np.max(missed) < 0.015  # half an object's width is 19 to 28 mm
 

@@ -309,7 +309,9 @@ def _stage(episode: Episode, plan: EditPlan) -> Stage | None:
 def _in_one_colour(
     patches: list[_Patch], painted: list[UInt8[np.ndarray, "S S 3"]], flat: bool
 ) -> list[UInt8[np.ndarray, "S S 3"]]:
-    """Repaints whose objects have the same colour in every frame, the median of all; those with shading are left alone.
+    """Repaints in which an object has the same colour in every frame, the median of all.
+
+    Repaints of crops whose shading was not taken out stay as they are: they have no one colour.
 
     Args:
         patches: of all edits.
@@ -320,15 +322,11 @@ def _in_one_colour(
         patch.crop.colour(image) if patch.crop.intrinsics is not None else None
         for patch, image in zip(patches, painted, strict=True)
     ]
-    common = {}
-    for number in {patch.edit for patch in patches}:
-        mine = [
-            colour
-            for patch, colour in zip(patches, colours, strict=True)
-            if patch.edit == number and colour is not None
-        ]
-        if mine:
-            common[number] = np.median(mine, axis=0)
+    of_edit: dict[int, list[np.ndarray]] = {}
+    for patch, colour in zip(patches, colours, strict=True):
+        if colour is not None:
+            of_edit.setdefault(patch.edit, []).append(colour)
+    common = {number: np.median(mine, axis=0) for number, mine in of_edit.items()}
     images = []
     for patch, image, colour in zip(patches, painted, colours, strict=True):
         if colour is not None:

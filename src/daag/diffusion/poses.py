@@ -129,7 +129,7 @@ def _fitted(
     """
     normals, along = sides
     metres = depth.astype(np.float64)
-    behind = (metres > metres[own].max() + _FARTHER_METRES) | (np.abs(metres - camera.table_depth) < 0.01)
+    behind = (metres > metres[own].max() + _FARTHER_METRES) | camera.shows_table(metres)
     rows, columns = np.nonzero(dilate(own, _BESIDE) & (own | behind))
     side = np.where(own[rows, columns], 1.0, -1.0) / _OUTLINE_PIXELS
     pixels = np.column_stack([columns + 0.5, rows + 0.5]) @ _DIRECTIONS

@@ -18,6 +18,7 @@ from daag.diffusion.intrinsics import Intrinsics, inner, octaves
 from daag.diffusion.poses import Pose
 from daag.diffusion.proxies import cast
 from daag.diffusion.stage import Body, Stage, continued
+from daag.diffusion.table_camera import ON_TABLE
 from daag.tasks import SHAPES
 
 BOX_GROWTH = 3
@@ -28,9 +29,6 @@ NEARER_METRES = 0.002
 
 LIT_REACH = 12
 """Pixels within which one surface says whether the lamp reaches another."""
-
-ON_TABLE = 0.01
-"""Metres along the camera's axis by which the table may differ from the plane that was fitted to it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +177,7 @@ def behind(
     """
     segmentation, depth = conditions.segmentation[position], conditions.depth[position]
     old = _bared(segmentation, depth, object_id, stage)
-    table = (segmentation == 0) & (np.abs(depth - stage.camera.table_depth) < ON_TABLE)
+    table = (segmentation == 0) & stage.camera.shows_table(depth)
     table &= ~dilate(segmentation > 0)
     others = [body for key, body in after.items() if key != object_id]
     picture = stage.background(

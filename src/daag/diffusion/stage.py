@@ -209,7 +209,7 @@ class Stage:
 def _explains(proxy: Proxy, own: Bool[np.ndarray, "H W"], depth: Float16[np.ndarray, "H W"]) -> bool:
     """Whether an object may well stand where a body was cast: all of what is seen of it lies where the body would."""
     at = proxy.hit[:, own]
-    if not at.any(axis=0).mean() > EXPLAINED:
+    if at.any(axis=0).mean() <= EXPLAINED:
         return False
     covered = at.all(axis=0)
     off = np.abs(proxy.depth[:, own][:, covered].mean(axis=0) - depth[own][covered].astype(np.float64))

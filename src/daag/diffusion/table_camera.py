@@ -6,6 +6,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Float16, Float64, Int8, Int16
 
+ON_TABLE = 0.01
+"""Metres along the camera's axis by which the table may differ from the plane that was fitted to it."""
+
 _SAMPLES = (0.25, 0.75)  # along each axis of a pixel
 
 
@@ -112,6 +115,10 @@ class TableCamera:
         """Depth of the bare table, metres; infinite above the horizon."""
         down = -self._centres[..., 2]
         return np.asarray(np.where(down > 1e-6, self.height / np.maximum(down, 1e-6), np.inf))
+
+    def shows_table(self, depth: Float[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
+        """Where a depth, in metres, is the table's."""
+        return np.asarray(np.abs(depth - self.table_depth) < ON_TABLE)
 
     def _rays_through(self, x: float, y: float) -> Float64[np.ndarray, "H W 3"]:
         height, width = self.shape

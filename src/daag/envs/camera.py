@@ -173,7 +173,8 @@ class RayCastCamera:
                 model, data, self._origin, np.ascontiguousarray(rays[divided])
             )
         depth = np.where(geom < 0, 0.0, depth)
-        depth = depth * self._to_centers(rays, normal)
+        if self.quality == "default":  # otherwise the middle is where the ray went
+            depth = depth * self._to_centers(rays, normal)
         shape = (self.height, self.width)
         return View(
             rgb=np.clip(np.rint(rgb * 255.0), 0, 255).astype(np.uint8).reshape(*shape, 3),
