@@ -79,7 +79,7 @@ class PretrainConfig:
     dense_weight: float = 1.0
     patch_weight: float = 0.5
     eval_scenes: int = 800
-    label_episodes: int = 200
+    label_episodes: int = 400
     """Exploring episodes on which the thresholds of relations are chosen in the end."""
 
     @property

@@ -23,8 +23,9 @@ from daag.tasks import RELATIONS, Fact, is_held_out
 SEED = 900_000
 """Of the episodes; no experiment uses it."""
 
-TARGET = 0.97
-"""Share of the labels that must be right. A little more than is wanted, since it is measured on few."""
+TARGET = 0.98
+"""Share of the labels that must be right. More than is wanted: of combinations that were held out, which do not count here,
+labels are right 3 % less often."""
 
 NUM_CANDIDATES = 60
 
