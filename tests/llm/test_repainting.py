@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from daag.errors import LanguageError, SceneError
 from daag.llm import EditProposal, GrammarPlanner
-from daag.tasks import RELATIONS, Fact, Look, Subgoal, all_looks, possible_facts
+from daag.tasks import STACKING, Fact, Look, Subgoal, all_looks, possible_facts
 
 unhurried = settings(deadline=None)  # cores may be shared with other work
-LOOKS = all_looks()
+LOOKS = all_looks(STACKING.kinds)
 SCENE = ["red cube", "green cube", "blue cube", "white cylinder", "red sphere"]
 
 
@@ -28,7 +28,7 @@ def draw_situation(data: st.DataObject) -> tuple[list[str], Fact, Fact]:
 
     Wanted looks are drawn from the scene as often as not, since that is where exchanges are needed.
     """
-    relation = data.draw(st.sampled_from(RELATIONS))
+    relation = data.draw(st.sampled_from(STACKING.relations))
     scene = data.draw(st.lists(st.sampled_from(LOOKS), min_size=2, max_size=6, unique=True))
     if len(possible_facts(scene, (relation,))) == 0:  # spheres only, or one that carries
         scene = [Look("red", "cube"), Look("blue", "prism"), Look("red", "sphere")]

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from daag.errors import DaagError, LanguageError
 from daag.llm.phrases import COLOUR_WORDS, KIND_WORDS, MUTUAL, RELATION_PHRASES, VERBS
 from daag.llm.sentences import read_fact, read_facts, tokenise
-from daag.tasks import RELATIONS, Fact, Look, all_looks
+from daag.tasks import STACKING, Fact, Look, all_looks
 
 unhurried = settings(deadline=None)  # cores may be shared with other work
-looks = st.sampled_from(all_looks())
+looks = st.sampled_from(all_looks(STACKING.kinds))
 pairs = st.lists(looks, min_size=2, max_size=2, unique=True)
-facts = st.builds(lambda relation, pair: Fact(relation, *pair), st.sampled_from(RELATIONS), pairs)
+facts = st.builds(lambda relation, pair: Fact(relation, *pair), st.sampled_from(STACKING.relations), pairs)
 RED, BLUE, GREEN = (Look(colour, "cube") for colour in ("red", "blue", "green"))
 TOWER = (Fact("on", RED, BLUE), Fact("on", GREEN, RED))
 

@@ -10,7 +10,7 @@ from daag.pretraining.withheld import (
     ruled_out_of,
     unseen_together,
 )
-from daag.tasks import COLOURS, KINDS, Fact, Look
+from daag.tasks import COLOURS, STACKING, Fact, Look
 
 
 def test_what_a_held_out_pair_that_touches_is_not_doing_is_not_told() -> None:
@@ -48,16 +48,23 @@ def test_kinds_that_only_the_held_out_list_rules_out_are_no_choice() -> None:
     under[0, 1], over[0, 2] = blue_cylinder, red_cube  # the red cube rests on the blue cylinder
     ruled_out = ruled_out_of(own, under, over)[0]
     groups = [group.nonzero()[:, 0].tolist() for group in ruled_out[1].split(ATTRIBUTE_SIZES)]
-    assert groups == [[], [KINDS.index("prism")], [], [], [], []]  # it is a cube, but "no prism" is not said
+    assert groups == [
+        [],
+        [STACKING.kinds.index("prism")],
+        [],
+        [],
+        [],
+        [],
+    ]  # it is a cube, but "no prism" is not said
     groups = [group.nonzero()[:, 0].tolist() for group in ruled_out[2].split(ATTRIBUTE_SIZES)]
-    assert groups == [[], [], [], [], [], [KINDS.index("prism")]]
+    assert groups == [[], [], [], [], [], [STACKING.kinds.index("prism")]]
     assert not ruled_out[3].any()  # the prism rests on nothing, so on no cylinder either
     under[0, 3] = red_cube
     groups = [
         group.nonzero()[:, 0].tolist()
         for group in ruled_out_of(own, under, over)[0, 3].split(ATTRIBUTE_SIZES)
     ]
-    assert groups == [[], [], [], [KINDS.index("cylinder")], [], []]
+    assert groups == [[], [], [], [STACKING.kinds.index("cylinder")], [], []]
     assert not ruled_out[0].any() and not ruled_out[4].any()
 
 
@@ -67,8 +74,8 @@ def attributes_of(**shown: str) -> torch.Tensor:
     for role in ("own", "below", "above"):
         look = Look.parse(shown[role]) if role in shown else None
         colour = list(COLOURS).index(look.colour) if look else len(COLOURS)
-        kind = KINDS.index(look.kind) if look else len(KINDS)
-        groups += [torch.eye(len(COLOURS) + 1)[colour], torch.eye(len(KINDS) + 1)[kind]]
+        kind = STACKING.kinds.index(look.kind) if look else len(STACKING.kinds)
+        groups += [torch.eye(len(COLOURS) + 1)[colour], torch.eye(len(STACKING.kinds) + 1)[kind]]
     attributes = torch.zeros(1, 7, sum(ATTRIBUTE_SIZES))
     attributes[0, 1] = torch.cat(groups)
     return attributes

@@ -2,10 +2,10 @@
 
 import pytest
 
-from daag.tasks import COLOURS, KINDS, all_looks, caption_is_held_out, is_held_out, possible_facts
+from daag.tasks import COLOURS, STACKING, caption_is_held_out, is_held_out, possible_facts
 from daag.tasks.held_out import HELD_OUT_NEXT_TO_COLOURS, HELD_OUT_ON_COLOURS, HELD_OUT_ON_KINDS
 
-FACTS = possible_facts(all_looks())
+FACTS = possible_facts(STACKING.looks, STACKING.relations)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_every_word_and_relation_occurs_in_facts_that_are_not_held_out():
         uppers = {fact.subject.colour for fact in kept if fact.relation == relation}
         lowers = {fact.target.colour for fact in kept if fact.relation == relation}
         assert uppers == lowers == set(COLOURS)
-    assert {look.kind for fact in kept for look in (fact.subject, fact.target)} == set(KINDS)
+    assert {look.kind for fact in kept for look in (fact.subject, fact.target)} == set(STACKING.kinds)
 
 
 def test_the_share_held_out_is_a_minority_of_both_relations():

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from daag.tasks import CARRYING_KINDS, COLOURS, KINDS, RELATIONS, Fact, Look
+from daag.tasks import CARRYING_KINDS, COLOURS, STACKING, Fact, Look
 from daag.tasks.held_out import HELD_OUT_NEXT_TO_COLOURS, HELD_OUT_ON_COLOURS, HELD_OUT_ON_KINDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text()
@@ -34,13 +34,13 @@ def test_the_kinds_are_as_the_page_says():
             if kind in CARRYING_KINDS
             else "no other kind",
         ]
-        for kind in KINDS
+        for kind in STACKING.kinds
     ]
 
 
 def test_the_relations_are_as_the_page_says():
     red, blue = Look("red", "cube"), Look("blue", "cube")
-    facts = [Fact(relation, red, blue) for relation in RELATIONS]
+    facts = [Fact(relation, red, blue) for relation in STACKING.relations]
     assert rows("| Relation | Description") == [
         [fact.relation, fact.description, fact.instruction] for fact in facts
     ]

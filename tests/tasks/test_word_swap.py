@@ -3,9 +3,9 @@
 import pytest
 
 from daag.errors import LanguageError
-from daag.tasks import Fact, Look, all_looks, possible_facts, word_swaps
+from daag.tasks import STACKING, Fact, Look, possible_facts, word_swaps
 
-FACTS = possible_facts(all_looks())
+FACTS = possible_facts(STACKING.looks, STACKING.relations)
 SAMPLE = FACTS[:: len(FACTS) // 60]
 
 Slots = tuple[str, str, str, str, str]

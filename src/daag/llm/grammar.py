@@ -13,7 +13,7 @@ from daag.errors import LanguageError, SceneError
 from daag.llm.planner import EditProposal
 from daag.llm.repainting import propose_repaint
 from daag.llm.sentences import read_fact, read_facts
-from daag.tasks import Look, Subgoal, possible_facts, word_swaps
+from daag.tasks import STACKING, Look, Subgoal, possible_facts, word_swaps
 
 VERSION = 1
 """Raised whenever an answer changes, so that cached answers and provenance tell versions apart."""
@@ -49,10 +49,11 @@ class GrammarPlanner:
         facts = read_facts(instruction)
         for fact in facts:
             if not fact.feasible:
-                round_one = fact.target if fact.target.kind == "sphere" else fact.subject
+                subject, target = fact.pair
+                round_one = target if target.kind == "sphere" else subject
                 raise LanguageError(
                     f"'{fact.instruction}' cannot be done: the {round_one} is round, and only cubes, cylinders and "
-                    f"prisms stack; 'put the {fact.subject} next to the {fact.target}' can"
+                    f"prisms stack; 'put the {subject} next to the {target}' can"
                 )
         return tuple(Subgoal(fact.description, fact.instruction) for fact in facts)
 
@@ -73,7 +74,9 @@ class GrammarPlanner:
         """
         if len(set(objects)) < len(objects):
             raise SceneError(f"expected objects with different names, got: {', '.join(sorted(objects))}")
-        return tuple(fact.description for fact in possible_facts(Look.parse(name) for name in objects))
+        return tuple(
+            fact.description for fact in possible_facts(map(Look.parse, objects), STACKING.relations)
+        )
 
     def distractors(self, description: str) -> tuple[str, ...]:
         """Feasible descriptions with another colour, kind or relation, or with the two objects exchanged.

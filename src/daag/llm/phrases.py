@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from daag.tasks import COLOURS, KINDS, Relation
+from daag.tasks import COLOURS, STACKING, Relation
 
 COLOUR_WORDS: dict[str, str] = {
     **{colour: colour for colour in COLOURS},
@@ -14,7 +14,7 @@ COLOUR_WORDS: dict[str, str] = {
 """Each colour word, and the word of the palette that it stands for."""
 
 KIND_WORDS: dict[str, str] = {
-    **{kind: kind for kind in KINDS},
+    **{kind: kind for kind in STACKING.kinds},
     "block": "cube",
     "box": "cube",
     "brick": "cube",

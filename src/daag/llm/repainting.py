@@ -8,7 +8,7 @@ from itertools import permutations
 
 from daag.errors import SceneError
 from daag.llm.planner import EditProposal
-from daag.tasks import EditPlan, Fact, Look, ObjectEdit, Operation
+from daag.tasks import RELATIONS, SHAPES, EditPlan, Fact, Look, ObjectEdit, Operation
 
 Renaming = dict[Look, Look]
 """Each object that changes its look: before, and after."""
@@ -38,7 +38,7 @@ def propose_repaint(
     """
     if len(set(objects)) < len(objects):
         raise SceneError(f"expected objects with different names, got: {', '.join(sorted(objects))}")
-    missing = [str(look) for look in (achieved.subject, achieved.target) if str(look) not in objects]
+    missing = [str(look) for look in achieved.looks if str(look) not in objects]
     if missing:
         return EditProposal(None, f"the scene has no {' and no '.join(missing)}")
     if achieved == wanted:
@@ -48,12 +48,18 @@ def propose_repaint(
             None,
             f"the relation is '{achieved.relation}', not '{wanted.relation}', and no repaint changes a relation",
         )
+    if achieved.place != wanted.place:
+        return EditProposal(
+            None,
+            f"'{achieved.description}' is elsewhere than '{wanted.description}', and no repaint moves an object",
+        )
     if not wanted.feasible:
         return EditProposal(None, f"'{wanted.description}' cannot be: only kinds with a flat top carry")
     renamings = [renaming for renaming in _renamings(achieved, wanted, objects) if _keeps_geometry(renaming)]
     if not renamings:
         return EditProposal(
-            None, "a sphere and a kind with flat faces are too unlike to be repainted into one another"
+            None,
+            f"kinds too unlike to be repainted into one another; only {', '.join(SHAPES)} are alike enough",
         )
     plan = _plan(min(renamings, key=_cost))
     if not exchange and any(edit.operation == "exchange" for edit in plan.edits):
@@ -65,20 +71,22 @@ def propose_repaint(
 
 def _renamings(achieved: Fact, wanted: Fact, objects: Sequence[str]) -> Iterator[Renaming]:
     """Every way to give the wanted looks to the achieved objects and freed looks to those displaced."""
-    sources = (achieved.subject, achieved.target)
-    targets = (wanted.subject, wanted.target)
+    sources, targets = achieved.looks, wanted.looks
     freed = [look for look in sources if look not in targets]
     displaced = [look for look in targets if look not in sources and str(look) in objects]
-    # "next to" is symmetric: either object may become either.
-    for assigned in (targets, targets[::-1]) if wanted.relation == "next to" else (targets,):
+    # Of a symmetric relation either object may become either.
+    for assigned in (targets, targets[::-1]) if RELATIONS[wanted.relation].symmetric else (targets,):
         for handed in permutations(freed, len(displaced)):
             pairs = (*zip(sources, assigned, strict=True), *zip(displaced, handed, strict=True))
             yield {before: after for before, after in pairs if before != after}
 
 
 def _keeps_geometry(renaming: Renaming) -> bool:
-    """Cube, cylinder and prism are alike enough to become one another; a sphere stays a sphere."""
-    return all((before.kind == "sphere") == (after.kind == "sphere") for before, after in renaming.items())
+    """Upright bodies of few corners are alike enough to become one another; all else stays what it is."""
+    return all(
+        before.kind == after.kind or {before.kind, after.kind} <= set(SHAPES)
+        for before, after in renaming.items()
+    )
 
 
 def _cost(renaming: Renaming) -> tuple[int, int, int, list[tuple[Look, Look]]]:

@@ -31,7 +31,7 @@ from daag.llm.phrases import (
     TOWER_NOUNS,
     VERBS,
 )
-from daag.tasks import COLOURS, KINDS, Fact, Look
+from daag.tasks import COLOURS, STACKING, Fact, Look
 
 MAX_CHARACTERS = 1000
 """Longer sentences are refused unread."""
@@ -301,5 +301,5 @@ class _Reader:
         self.skip(("coloured", "colored"))
         kind = self.take(KIND_WORDS)
         if kind is None:
-            raise self.refusal(f"a kind of object ({', '.join(KINDS)})", KIND_WORDS)
+            raise self.refusal(f"a kind of object ({', '.join(STACKING.kinds)})", KIND_WORDS)
         return Look(colour, kind)

@@ -36,8 +36,8 @@ def instruction_encoder(planner: Planner, detector: RewardDetector) -> TextEncod
 def object_locator(planner: Planner, detector: RewardDetector) -> Locator:
     """Where a detector sees the objects of what an instruction is to make visible.
 
-    One map is for the description's subject, the other for its target; both are for the whole description where it
-    relates no two objects. A detector that has one vector for a picture gives maps of one place, which say nothing.
+    One map is for the description's subject, the other for its target; both are for its subject where it has no other, and
+    for the whole description where it is no fact. A detector that has one vector for a picture gives maps of one place, which say nothing.
     """
 
     @cache
@@ -47,7 +47,7 @@ def object_locator(planner: Planner, detector: RewardDetector) -> Locator:
             fact = Fact.parse(description)
         except LanguageError:
             return description, description
-        return f"a {fact.subject}", f"a {fact.target}"
+        return f"a {fact.looks[0]}", f"a {fact.looks[-1]}"
 
     def locate(
         frames: UInt8[np.ndarray, "B H W 3"], instructions: Sequence[str]

@@ -13,12 +13,12 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Bool
 
-from daag.tasks import COLOURS, KINDS, Fact, Look, all_looks, is_held_out, possible_facts
+from daag.tasks import COLOURS, STACKING, Fact, Look, is_held_out, possible_facts
 
-LOOKS: tuple[Look, ...] = all_looks()
+LOOKS: tuple[Look, ...] = STACKING.looks
 """The looks in the order of their indices; index = kind * 8 + colour."""
 
-NUM_OBJECT_CAPTIONS = len(LOOKS) + len(KINDS) + len(COLOURS)
+NUM_OBJECT_CAPTIONS = len(LOOKS) + len(STACKING.kinds) + len(COLOURS)
 """The captions without a relation come first: "a red cube" (32), "a cube" (4), "red" (8)."""
 
 
@@ -47,19 +47,19 @@ class Captions:
 @cache
 def object_captions() -> tuple[str, ...]:
     """Captions that name objects, kinds or colours and relate nothing."""
-    return (*(f"a {look}" for look in LOOKS), *(f"a {kind}" for kind in KINDS), *COLOURS)
+    return (*(f"a {look}" for look in LOOKS), *(f"a {kind}" for kind in STACKING.kinds), *COLOURS)
 
 
 @cache
 def all_captions() -> Captions:
     """Object captions and every feasible relation between two looks that is not held out."""
-    facts = tuple(fact for fact in possible_facts(LOOKS) if not is_held_out(fact))
+    facts = tuple(fact for fact in possible_facts(LOOKS, STACKING.relations) if not is_held_out(fact))
     index = {fact: NUM_OBJECT_CAPTIONS + i for i, fact in enumerate(facts)}
     texts = (*object_captions(), *(fact.description for fact in facts))
     objects = np.array([[look in _shown_by(text) for look in LOOKS] for text in texts])
     upper, lower, beside = np.zeros((3, *objects.shape), dtype=bool)
     for fact, position in index.items():
-        subject, target = LOOKS.index(fact.subject), LOOKS.index(fact.target)
+        subject, target = (LOOKS.index(look) for look in fact.pair)
         if fact.relation == "on":
             upper[position, subject] = lower[position, target] = True
         else:
@@ -71,7 +71,7 @@ def _shown_by(text: str) -> tuple[Look, ...]:
     words = set(text.split())
     if " is " in text:
         fact = Fact.parse(text)
-        return (fact.subject,) if fact.relation == "on" else (fact.subject, fact.target)
+        return fact.looks[:1] if fact.relation == "on" else fact.looks
     return tuple(
         look
         for look in LOOKS

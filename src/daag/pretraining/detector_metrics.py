@@ -14,7 +14,7 @@ from daag.rewards.calibration import Calibration, calibrate, precision_at
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
 from daag.rewards.labelling import shown
-from daag.tasks import KINDS, Fact, is_held_out, possible_facts, word_swaps
+from daag.tasks import STACKING, Fact, is_held_out, possible_facts, word_swaps
 
 PREVALENCE = 0.05
 """Share of true ones among the relations that one may ask of an exploring agent's frame: of 4 objects 12 can be on
@@ -22,8 +22,8 @@ another, and about every second frame shows one such stack. Our choice."""
 
 OBJECT_COLUMNS = {
     "object": slice(0, len(LOOKS)),
-    "kind": slice(len(LOOKS), len(LOOKS) + len(KINDS)),
-    "colour": slice(len(LOOKS) + len(KINDS), NUM_OBJECT_CAPTIONS),
+    "kind": slice(len(LOOKS), len(LOOKS) + len(STACKING.kinds)),
+    "colour": slice(len(LOOKS) + len(STACKING.kinds), NUM_OBJECT_CAPTIONS),
 }
 """Which columns of the object captions ask for what."""
 
@@ -42,7 +42,7 @@ def questions(detector: ClipDetector, scenes: LabelledScenes) -> list[Questions]
     frames = detector.embed_frames(scenes.rgb.numpy())
     asked = []
     for places, looks, held in zip(frames, scenes.looks.tolist(), scenes.facts, strict=True):
-        facts = possible_facts(LOOKS[look] for look in looks if look >= 0)
+        facts = possible_facts((LOOKS[look] for look in looks if look >= 0), STACKING.relations)
         texts = detector.embed_texts([fact.description for fact in facts])
         scores = similarity(places[None], texts)[0]
         asked.append(Questions(facts, np.isin([fact in held for fact in facts], True), scores))

@@ -19,7 +19,7 @@ from daag.diffusion.autoencoder import PixelUnshuffleAutoencoder
 from daag.diffusion.components import EditorComponents
 from daag.diffusion.crops import GEOMETRY_CHANNELS
 from daag.errors import ConfigError, ModelError
-from daag.tasks import COLOURS, KINDS
+from daag.tasks import COLOURS, STACKING
 
 CAPTION_TOKENS = 8
 """Length to which captions are padded; "a red cube" has five tokens with its start and end."""
@@ -112,7 +112,7 @@ def word_tokenizer(words: list[str], length: int = CAPTION_TOKENS) -> PreTrained
 
 
 def _fresh_text_tower(config: EditorModelConfig) -> tuple[PreTrainedTokenizerFast, CLIPTextModel]:
-    tokenizer = word_tokenizer(["a", *COLOURS, *KINDS])
+    tokenizer = word_tokenizer(["a", *COLOURS, *STACKING.kinds])
     encoder = CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer),

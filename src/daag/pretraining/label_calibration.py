@@ -18,7 +18,7 @@ from daag.rewards.calibration import MIN_POSITIVES, Calibration, Threshold, fami
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
 from daag.rewards.labelling import came_to_show
-from daag.tasks import RELATIONS, Fact, is_held_out
+from daag.tasks import STACKING, Fact, is_held_out
 
 SEED = 900_000
 """Of the episodes; no experiment uses it."""
@@ -75,7 +75,9 @@ def calibrated_for_labels(
     keeps its threshold.
     """
     calibration = detector.calibration
-    for relation in RELATIONS * 2:  # twice, since claims of one relation give way to better ones of the other
+    for relation in (
+        STACKING.relations * 2
+    ):  # twice, since claims of one relation give way to better ones of the other
         if relation in calibration.thresholds:
             calibration = _with_threshold(calibration, relation, episodes, rng)
     return detector.with_calibration(calibration)

@@ -19,7 +19,7 @@ from daag.errors import ModelError
 from daag.pretraining.captions import LOOKS, NUM_OBJECT_CAPTIONS, all_captions, relation_labels
 from daag.pretraining.scenes import RenderedScene, ScenePool
 from daag.pretraining.withheld import MAX_OBJECTS, about_hushed, hushed_of, ruled_out_of
-from daag.tasks import COLOURS, KINDS, Fact, is_held_out
+from daag.tasks import COLOURS, STACKING, Fact, is_held_out
 
 PATCH_PIXELS = 8
 
@@ -229,8 +229,8 @@ def _batch(
 
 def _one_hot(looks: Int64[Tensor, "N 7"]) -> Float[Tensor, "N 7 A"]:
     colour = torch.where(looks < 0, len(COLOURS), looks % len(COLOURS))
-    kind = torch.where(looks < 0, len(KINDS), looks // len(COLOURS))
-    groups = [functional.one_hot(colour, len(COLOURS) + 1), functional.one_hot(kind, len(KINDS) + 1)]
+    kind = torch.where(looks < 0, len(STACKING.kinds), looks // len(COLOURS))
+    groups = [functional.one_hot(colour, len(COLOURS) + 1), functional.one_hot(kind, len(STACKING.kinds) + 1)]
     return torch.cat(groups, dim=-1).float()
 
 
@@ -290,7 +290,7 @@ def _labels(
     visible[:, 0] = 0
     # One column more than looks takes what has no look: the table and the ids that a scene does not use.
     per_look = torch.zeros(len(looks), len(LOOKS) + 1).scatter_add_(1, (looks + 1), visible)[:, 1:]
-    by_kind = per_look.view(-1, len(KINDS), len(COLOURS))
+    by_kind = per_look.view(-1, len(STACKING.kinds), len(COLOURS))
     pixels = torch.cat([per_look, by_kind.amax(2), by_kind.amax(1)], dim=1)
     positive, known = relations.clone(), (~is_crop)[:, None].repeat(1, relations.shape[1])
     positive[:, :NUM_OBJECT_CAPTIONS] = pixels >= VISIBLE_PIXELS

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from daag.pretraining.captions import LOOKS, NUM_OBJECT_CAPTIONS, all_captions
-from daag.tasks import COLOURS, KINDS, RELATIONS, Fact, is_held_out
+from daag.tasks import COLOURS, STACKING, Fact, is_held_out
 from daag.tasks.held_out import HELD_OUT_NEXT_TO_COLOURS, HELD_OUT_ON_COLOURS, HELD_OUT_ON_KINDS
 
 MAX_OBJECTS = 6
@@ -20,7 +20,7 @@ MAX_OBJECTS = 6
 TOUCHING_PIXELS = 3
 """Two objects touch in a picture if they come so near."""
 
-_ATTRIBUTES = len(COLOURS) + 1, len(KINDS) + 1
+_ATTRIBUTES = len(COLOURS) + 1, len(STACKING.kinds) + 1
 ATTRIBUTE_SIZES: tuple[int, ...] = _ATTRIBUTES * 3
 """Classes of an object's colour and kind, of what it rests on, and of what it carries; the last class is "none"."""
 
@@ -66,7 +66,7 @@ def ruled_out_of(
     )  # where the groups of kinds begin
     kind_of = [torch.where(looks < 0, -1, looks // len(COLOURS)) for looks in (own, under, over)]
     for upper, lower in HELD_OUT_ON_KINDS:
-        up, low = KINDS.index(upper), KINDS.index(lower)
+        up, low = STACKING.kinds.index(upper), STACKING.kinds.index(lower)
         ruled_out[..., mine + up] |= kind_of[1] == low
         ruled_out[..., mine + low] |= kind_of[2] == up
         ruled_out[..., below + low] |= (kind_of[0] == up) & (under >= 0)
@@ -77,7 +77,7 @@ def ruled_out_of(
 def _held_out_looks() -> tuple[Bool[Tensor, "32 32"], Bool[Tensor, "32 32"]]:
     """Whether (first on second), and (first next to second), are held out, by index in `LOOKS`."""
     tables = torch.zeros(2, len(LOOKS), len(LOOKS), dtype=torch.bool)
-    for which, relation in enumerate(RELATIONS):
+    for which, relation in enumerate(STACKING.relations):
         for i, first in enumerate(LOOKS):
             for j, second in enumerate(LOOKS):
                 tables[which, i, j] = i != j and is_held_out(Fact(relation, first, second))
@@ -132,14 +132,17 @@ def _clashes() -> tuple[Float[Tensor, "A C"], Float[Tensor, "A C"]]:
     """Above 0 where an attribute of what a place shows and a word of a caption of "on", and of "next to", make a held-out
     combination."""
     captions = all_captions()
-    colours, kinds = {name: i for i, name in enumerate(COLOURS)}, {name: i for i, name in enumerate(KINDS)}
+    colours, kinds = (
+        {name: i for i, name in enumerate(COLOURS)},
+        {name: i for i, name in enumerate(STACKING.kinds)},
+    )
     # Where in the attributes the object's own colours and kinds begin, and those of what it rests on.
     own_colour, own_kind, below_colour, below_kind = (
         torch.tensor((0, *ATTRIBUTE_SIZES)).cumsum(0)[:4].tolist()
     )
     on, beside = torch.zeros(2, sum(ATTRIBUTE_SIZES), len(captions))
     for column, fact in enumerate(captions.facts, start=NUM_OBJECT_CAPTIONS):
-        subject, target = fact.subject, fact.target
+        subject, target = fact.pair
         if fact.relation == "next to":
             for colour in {subject.colour, target.colour}:
                 for other in colours:

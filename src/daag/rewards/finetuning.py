@@ -198,15 +198,20 @@ def _draw(
 def false_swaps(description: str) -> tuple[str, ...]:
     """Word swaps that cannot be true where the description is.
 
-    An object rests on one other and carries one, so every swap of an "on" is false. Several objects may be next to
-    one, so of those only the swaps to "on" are. A description that is no fact about two objects has none.
+    An object rests on one other and carries one, and one stands before one object, so every swap of an "on" and of an
+    "in front" is false. Several objects may be next to one, so of those only the swaps to "on" are. Other descriptions have
+    none.
     """
     try:
         relation = Fact.parse(description).relation
     except LanguageError:
         return ()
     swaps = word_swaps(description)
-    return swaps if relation == "on" else tuple(text for text in swaps if Fact.parse(text).relation == "on")
+    return (
+        swaps
+        if relation in ("on", "in front")
+        else tuple(text for text in swaps if Fact.parse(text).relation == "on")
+    )
 
 
 def _loss(model: DualEncoder, detector: ClipDetector, batch: LabelledPairs, levels: _Levels) -> Tensor:

@@ -114,7 +114,8 @@ def contradictions(descriptions: Sequence[str]) -> Bool[np.ndarray, "M M"]:
     """Which pairs of descriptions cannot both be true of one picture.
 
     An object rests on one other object, carries one, and is not under what it rests on, and two objects that are stacked
-    are not beside each other. Sentences that are no facts about two objects contradict nothing.
+    are not beside each other. One stands before one object, and points at one. A block lies in one place, is not to the left
+    of what is to its left, and is not apart from what it touches. Sentences that are no facts contradict nothing.
     """
     facts = [_parse(description) for description in descriptions]
     pairs = [[_contradict(first, second) for second in facts] for first in facts]
@@ -128,9 +129,20 @@ def _parse(description: str) -> Fact | None:
         return None
 
 
+_ONE_AT_A_TIME = ("in front", "pointed at")
+"""Relations that hold of at most one object of a scene."""
+
+
 def _contradict(first: Fact | None, second: Fact | None) -> bool:
-    if first is None or second is None or first == second or "on" not in (first.relation, second.relation):
+    if first is None or second is None or first == second:
         return False
-    same_pair = {first.subject, first.target} == {second.subject, second.target}
-    both_on = first.relation == second.relation
-    return same_pair or (both_on and (first.subject == second.subject or first.target == second.target))
+    same_objects = set(first.looks) == set(second.looks)
+    if first.relation != second.relation:
+        relations = {first.relation, second.relation}
+        return same_objects and ("on" in relations or relations == {"touching", "apart from"})
+    if first.relation in _ONE_AT_A_TIME:
+        elsewhere = bool(first.place and second.place and first.place != second.place)
+        return elsewhere or not same_objects
+    if first.relation == "on" and (first.subject == second.subject or first.target == second.target):
+        return True
+    return same_objects  # the two exchanged, or one object in two places

@@ -33,14 +33,17 @@ COLOURS: dict[str, ShadeRange] = {
     "white": ShadeRange((0.000, 1.000), (0.00, 0.05), (0.90, 1.00)),
     "black": ShadeRange((0.000, 1.000), (0.00, 0.25), (0.04, 0.12)),
 }
-"""Albedos. Neighbouring words leave a gap between their ranges, so that a word never fits two shades."""
+"""Of daag's own worlds, as albedos. Neighbouring words leave a gap between their ranges, so that a word never fits two shades."""
+
+SHADES: dict[str, ShadeRange] = {**COLOURS, "grey": ShadeRange((0.000, 1.000), (0.00, 0.05), (0.30, 0.60))}
+"""Also those of other people's worlds."""
 
 
 def sample_shade(colour: str, rng: np.random.Generator) -> np.ndarray:
     """Draw a shade of a colour word.
 
     Args:
-        colour: a key of `COLOURS`.
+        colour: a key of `SHADES`.
         rng: where the randomness comes from.
 
     Returns:
@@ -49,8 +52,8 @@ def sample_shade(colour: str, rng: np.random.Generator) -> np.ndarray:
     Raises:
         UnknownNameError: no such colour word.
     """
-    if colour not in COLOURS:
-        raise UnknownNameError("colour", colour, COLOURS)
-    shades = COLOURS[colour]
+    if colour not in SHADES:
+        raise UnknownNameError("colour", colour, SHADES)
+    shades = SHADES[colour]
     h, s, v = (rng.uniform(*bounds) for bounds in (shades.hue, shades.saturation, shades.value))
     return np.array(colorsys.hsv_to_rgb(h % 1.0, s, v), dtype=np.float32)

@@ -1,16 +1,20 @@
 """Descriptions that differ from a given one in one word, or in the order of its objects: its hard negatives."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from daag.errors import LanguageError
-from daag.tasks.objects import KINDS, Look
-from daag.tasks.palette import COLOURS
-from daag.tasks.relations import Fact, Relation
+from daag.tasks.language import LANGUAGES, Language
+from daag.tasks.objects import Look
+from daag.tasks.relations import RELATIONS, Fact
 
 
-def word_swaps(description: str) -> tuple[str, ...]:
-    """Every feasible description that changes one colour, one kind or the relation, or exchanges the objects.
+def word_swaps(description: str, language: Language | None = None) -> tuple[str, ...]:
+    """Every feasible description that changes one colour, one kind, the place or the relation, or exchanges the objects.
 
     Args:
         description: a description as `Fact.description` writes it.
+        language: where the other words come from; by default the first world's in which the description can be said.
 
     Returns:
         Other descriptions, sorted, without repetition.
@@ -19,25 +23,43 @@ def word_swaps(description: str) -> tuple[str, ...]:
         LanguageError: the description is not of that form.
     """
     fact = Fact.parse(description)
-    subject, target = fact.subject, fact.target
-    other: Relation = "next to" if fact.relation == "on" else "on"
-    candidates: list[tuple[Relation, Look, Look]] = [
-        (other, subject, target),
-        (other, target, subject),
-        (fact.relation, target, subject),
-    ]
-    for colour in COLOURS:
-        candidates.append((fact.relation, Look(colour, subject.kind), target))
-        candidates.append((fact.relation, subject, Look(colour, target.kind)))
-    for kind in KINDS:
-        candidates.append((fact.relation, Look(subject.colour, kind), target))
-        candidates.append((fact.relation, subject, Look(target.colour, kind)))
-    swaps = set()
-    for relation, first, second in candidates:
-        try:
-            swap = Fact(relation, first, second)
-        except LanguageError:  # the change made the two objects one
-            continue
-        if swap != fact and swap.feasible:
-            swaps.add(swap.description)
-    return tuple(sorted(swaps))
+    swaps = {
+        swap for swap in _changed(fact, language or _language_of(fact)) if swap != fact and swap.feasible
+    }
+    return tuple(sorted(swap.description for swap in swaps))
+
+
+def _language_of(fact: Fact) -> Language:
+    """The first language that has a fact's words."""
+    fitting = (
+        language
+        for language in LANGUAGES.values()
+        if fact.relation in language.relations and set(fact.looks) <= set(language.looks)
+    )
+    found = next(fitting, None)
+    if found is None:
+        raise LanguageError(f"no world has all the words of {fact.description!r}")
+    return found
+
+
+def _changed(fact: Fact, language: Language) -> Iterator[Fact]:
+    for look in _neighbours(fact.subject, language):
+        if look != fact.target:
+            yield replace(fact, subject=look)
+    for place in RELATIONS[fact.relation].places if fact.place else ():
+        yield replace(fact, place=place)
+    if fact.target is None:
+        return
+    for look in _neighbours(fact.target, language):
+        if look != fact.subject:
+            yield replace(fact, target=look)
+    for relation in language.relations:
+        if RELATIONS[relation].takes_target:
+            yield Fact(relation, fact.subject, fact.target)
+            yield Fact(relation, fact.target, fact.subject)
+
+
+def _neighbours(look: Look, language: Language) -> Iterator[Look]:
+    """Looks of another colour or of another kind."""
+    yield from (Look(colour, look.kind) for colour in language.colours)
+    yield from (Look(look.colour, kind) for kind in language.kinds)

@@ -29,7 +29,7 @@ from daag.envs.stacking.scene import (
     sample_scene,
 )
 from daag.errors import ConfigError, SceneError, UnknownNameError
-from daag.tasks import CARRYING_KINDS, KINDS, OBJECT_HEIGHT, Fact, possible_facts
+from daag.tasks import CARRYING_KINDS, OBJECT_HEIGHT, STACKING, Fact, possible_facts
 
 Control = Literal["primitive", "cartesian"]
 Observation = dict[str, Any]
@@ -82,7 +82,7 @@ class RGBStackingEnv(gymnasium.Env[Observation, np.ndarray]):
         self,
         control: Control = "primitive",
         num_objects: int = 4,
-        kinds: Sequence[str] = KINDS,
+        kinds: Sequence[str] = STACKING.kinds,
         image_size: int = 64,
         quality: Quality = "default",
         motion_frames: int = 8,
@@ -102,8 +102,8 @@ class RGBStackingEnv(gymnasium.Env[Observation, np.ndarray]):
         if quality not in ("default", "fast"):
             raise ConfigError(f"expected quality 'default' or 'fast', got {quality!r}")
         for kind in kinds:
-            if kind not in KINDS:
-                raise UnknownNameError("kind", kind, KINDS)
+            if kind not in STACKING.kinds:
+                raise UnknownNameError("kind", kind, STACKING.kinds)
         self.control, self.num_objects, self.kinds = control, num_objects, tuple(kinds)
         self.image_size, self.quality, self.motion_frames = image_size, quality, motion_frames
         self.terminate_on_success, self.render_mode = terminate_on_success, render_mode
@@ -143,7 +143,7 @@ class RGBStackingEnv(gymnasium.Env[Observation, np.ndarray]):
             raise ConfigError(f"expected the goal as a sequence of descriptions, got the one string {goal!r}")
         self._goal = tuple(Fact.parse(text) for text in goal) or (self._random_goal(),)
         _check_possible(self._goal)
-        required = list(dict.fromkeys(look for fact in self._goal for look in (fact.subject, fact.target)))
+        required = list(dict.fromkeys(look for fact in self._goal for look in fact.looks))
         default = " and ".join(fact.instruction for fact in self._goal)
         self._instruction = str(options.get("instruction", default))
         rng = self.np_random
@@ -185,7 +185,7 @@ class RGBStackingEnv(gymnasium.Env[Observation, np.ndarray]):
 
     def _random_goal(self) -> Fact:
         looks = sample_looks(self.np_random, self.num_objects, kinds=self.kinds)
-        facts = possible_facts(looks, ("on",)) or possible_facts(looks)
+        facts = possible_facts(looks, ("on",)) or possible_facts(looks, STACKING.relations)
         return facts[int(self.np_random.integers(len(facts)))]
 
     def _build(self, scene: Scene, rng: np.random.Generator) -> None:
@@ -261,7 +261,7 @@ def _check_possible(goal: Sequence[Fact]) -> None:
             raise SceneError(
                 f"'{fact.description}' cannot be: only {', '.join(CARRYING_KINDS)} can be stacked"
             )
-    below = {fact.subject: fact.target for fact in goal if fact.relation == "on"}
+    below = {fact.subject: fact.pair[1] for fact in goal if fact.relation == "on"}
     num_on = sum(fact.relation == "on" for fact in goal)
     # Each object has one below it and one above it at most, and going down ends at the table.
     towers = len(below) == num_on and len(set(below.values())) == num_on

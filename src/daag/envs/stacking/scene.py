@@ -9,7 +9,7 @@ import numpy as np
 from daag.envs.camera import CameraPose
 from daag.envs.shading import Light
 from daag.errors import SceneError
-from daag.tasks import KINDS, Look, all_looks, sample_shade
+from daag.tasks import STACKING, Look, all_looks, sample_shade
 
 WORKSPACE_CENTER = (0.0, 0.0)
 WORKSPACE_HALF_EXTENT = (0.14, 0.12)
@@ -116,7 +116,10 @@ class Scene:
 
 
 def sample_looks(
-    rng: np.random.Generator, num_objects: int, required: Sequence[Look] = (), kinds: Sequence[str] = KINDS
+    rng: np.random.Generator,
+    num_objects: int,
+    required: Sequence[Look] = (),
+    kinds: Sequence[str] = STACKING.kinds,
 ) -> tuple[Look, ...]:
     """Draw the looks of a scene's objects: the required ones and different others, in random order.
 
