@@ -30,9 +30,10 @@ import tyro
 
 import daag
 from daag.envs.camera import RayCastCamera
-from daag.envs.stacking.model import SceneModel, build_model
-from daag.envs.stacking.scene import sample_looks, sample_positions, sample_scene
-from daag.tasks import OBJECT_HEIGHT
+from daag.envs.scene import sample_looks
+from daag.envs.stacking.model import StackingModel
+from daag.envs.stacking.scene import sample_positions, sample_scene
+from daag.tasks import OBJECT_HEIGHT, STACKING
 
 RIVALS = {"ray-cast": "mujoco-renderer", "ray-cast-fast": "mujoco-renderer-plain"}
 TARGET_SPEEDUP = 10.0
@@ -51,10 +52,10 @@ class BenchmarkConfig:
     """Pictures of each scene by each arm."""
 
 
-def random_scene(seed: int) -> tuple[SceneModel, mujoco.MjData]:
+def random_scene(seed: int) -> tuple[StackingModel, mujoco.MjData]:
     """A scene of four objects with everything at its place."""
     rng = np.random.default_rng(seed)
-    scene_model = build_model(sample_scene(rng, sample_looks(rng, 4)))
+    scene_model = StackingModel.build(sample_scene(rng, sample_looks(rng, 4, (), STACKING.looks)))
     data = mujoco.MjData(scene_model.model)
     data.qpos[2] = 0.3
     for index, (x, y) in enumerate(sample_positions(rng, 4)):
@@ -63,7 +64,7 @@ def random_scene(seed: int) -> tuple[SceneModel, mujoco.MjData]:
     return scene_model, data
 
 
-def rival(scene_model: SceneModel, data: mujoco.MjData, size: int, plain: bool) -> Draw:
+def rival(scene_model: StackingModel, data: mujoco.MjData, size: int, plain: bool) -> Draw:
     """`mujoco.Renderer` from the same pose and with the same light: a pass for each kind of image."""
     scene, model = scene_model.scene, scene_model.model
     camera = mujoco.MjvCamera()

@@ -8,7 +8,7 @@ import numpy as np
 from daag.agent import Agent, AgentConfig, Env
 from daag.assembly import make_env, make_explorer
 from daag.diffusion import OracleEditor
-from daag.envs.stacking import facts_at, rerender
+from daag.envs import facts_at, rerender
 from daag.episodes import Episode, EpisodeStore, LifelongBuffer, TaskBuffer
 from daag.hindsight import Hindsight, HindsightConfig
 from daag.llm import GrammarPlanner

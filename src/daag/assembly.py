@@ -11,8 +11,8 @@ from transformers.utils.logging import set_tqdm_hook
 
 from daag.agent import Agent, AgentConfig, Env
 from daag.diffusion import Compositor, ControlNetEditor, OracleEditor, VideoEditor
-from daag.envs import RGB_STACKING, register
-from daag.envs.stacking import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT, rerender
+from daag.envs import RGB_STACKING, register, rerender
+from daag.envs.stacking import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT
 from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer
 from daag.errors import UnknownNameError
 from daag.hindsight import GateConfig, Hindsight, HindsightConfig

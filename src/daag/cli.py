@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from daag import lifelong
 from daag.assembly import hide_short_progress, make_env
-from daag.envs.stacking import rerender
+from daag.envs import rerender
 from daag.errors import DaagError, UnknownNameError
 from daag.experiments import EXPERIMENTS, ReproduceConfig
 from daag.report import write_report

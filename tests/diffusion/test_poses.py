@@ -12,15 +12,16 @@ from daag.diffusion.poses import Pose, locate
 from daag.diffusion.stage import Stage
 from daag.diffusion.table_camera import TableCamera
 from daag.envs.camera import RayCastCamera, View
-from daag.envs.stacking.model import SceneModel, build_model
-from daag.envs.stacking.scene import SceneObject, sample_looks, sample_positions, sample_scene
-from daag.tasks import OBJECT_HEIGHT, SHAPES
+from daag.envs.scene import SceneObject, sample_looks
+from daag.envs.stacking.model import StackingModel
+from daag.envs.stacking.scene import sample_positions, sample_scene
+from daag.tasks import OBJECT_HEIGHT, SHAPES, STACKING
 
 
-def standing(seed: int) -> tuple[SceneModel, np.ndarray, View]:
+def standing(seed: int) -> tuple[StackingModel, np.ndarray, View]:
     """A scene of four objects on the table, in any turn; where they are, (4, 3), and its picture."""
     rng = np.random.default_rng(seed)
-    scene_model = build_model(sample_scene(rng, sample_looks(rng, 4)))
+    scene_model = StackingModel.build(sample_scene(rng, sample_looks(rng, 4, (), STACKING.looks)))
     data, places = mujoco.MjData(scene_model.model), np.zeros((4, 3))
     places[:, :2], places[:, 2] = sample_positions(rng, 4), OBJECT_HEIGHT / 2
     for index, place in enumerate(places):

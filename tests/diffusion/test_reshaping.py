@@ -14,10 +14,12 @@ from daag.diffusion.intrinsics import reference_brightness
 from daag.diffusion.reshaping import BOX_GROWTH, Reshaped, behind, reshape, strength_of
 from daag.diffusion.stage import Body, Stage
 from daag.envs.camera import RayCastCamera
-from daag.envs.stacking.model import build_model
-from daag.envs.stacking.scene import sample_looks, sample_scene
+from daag.envs.scene import sample_looks
+from daag.envs.stacking.model import StackingModel
+from daag.envs.stacking.scene import sample_scene
 from daag.pretraining.layouts import arrange
 from daag.pretraining.scenes import RenderedScene, random_scene
+from daag.tasks import STACKING
 
 
 def conditions(scene: RenderedScene) -> Conditions:
@@ -133,7 +135,7 @@ def test_an_episode_without_a_table_has_no_new_shapes(make_episode) -> None:  # 
 def test_the_gloss_of_objects_is_read_from_a_picture_and_put_on_their_new_bodies() -> None:
     rng, found = np.random.default_rng(4), 0
     for _ in range(12):
-        scene_model = build_model(sample_scene(rng, sample_looks(rng, 4)))
+        scene_model = StackingModel.build(sample_scene(rng, sample_looks(rng, 4, (), STACKING.looks)))
         data = mujoco.MjData(scene_model.model)
         arrange(rng, scene_model, data)
         mujoco.mj_kinematics(scene_model.model, data)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from daag.envs.camera import CameraPose, RayCastCamera, View
-from daag.envs.shading import Light, Surfaces
+from daag.envs.shading import Light, Surfaces, Texture
 from daag.errors import ConfigError
 
 POSE = CameraPose(position=(0.05, -0.4, 0.5), look_at=(0.03, 0.0, 0.02), fovy_degrees=36.0)
@@ -35,8 +35,7 @@ SURFACES = Surfaces(
     albedo=np.array([[0.5, 0.5, 0.5], [0.8, 0.1, 0.1], [0.1, 0.1, 0.8]], dtype=np.float32),
     gloss=np.array([0.0, 0.0, 0.4], dtype=np.float32),
     object_id=np.array([0, 1, 2], dtype=np.int16),
-    texture=np.random.default_rng(0).uniform(0.9, 1.1, (96, 96)).astype(np.float32),
-    textured_geom=PLANE,
+    textures={PLANE: Texture(np.random.default_rng(0).uniform(0.9, 1.1, (96, 96)).astype(np.float32))},
 )
 LIGHT = Light(position=(0.6, 0.3, 1.0))
 

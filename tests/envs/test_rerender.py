@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from daag.envs import RGB_STACKING, EpisodeRecorder
-from daag.envs.stacking import RGBStackingEnv, Scene, facts_at, rerender
-from daag.envs.stacking.model import HOME, build_model
-from daag.envs.stacking.predicates import true_facts
+from daag.envs import RGB_STACKING, EpisodeRecorder, facts_at, rerender
+from daag.envs.stacking import RGBStackingEnv, StackingScene
+from daag.envs.stacking.model import HOME, StackingModel
 from daag.envs.stacking.scene import sample_positions, sample_scene
 from daag.episodes import Episode
 from daag.errors import EditError, EpisodeError, SceneError
@@ -43,12 +42,12 @@ def episode() -> Episode:
 
 def facts_of(*positions: tuple[float, float, float]) -> set[str]:
     """What is true with `LOOKS` at given positions, heights in objects' heights."""
-    scene_model = build_model(sample_scene(np.random.default_rng(0), LOOKS))
+    scene_model = StackingModel.build(sample_scene(np.random.default_rng(0), LOOKS))
     qpos = np.zeros(scene_model.model.nq)
     qpos[:6] = HOME
     for index, (x, y, level) in enumerate(positions):
         qpos[scene_model.object_qpos(index)] = [x, y, OBJECT_HEIGHT * (level + 0.5), 1, 0, 0, 0]
-    return {fact.description for fact in true_facts(scene_model, qpos)}
+    return {fact.description for fact in scene_model.facts(qpos)}
 
 
 FAR = [(0.12, 0.1, 0), (-0.12, 0.1, 0)]
@@ -89,16 +88,16 @@ def test_nothing_is_true_of_a_new_scene():
 
 def test_a_scene_survives_json():
     scene = sample_scene(np.random.default_rng(3), LOOKS)
-    assert Scene.from_json(scene.to_json()) == scene
-    assert np.array_equal(Scene.from_json(scene.to_json()).texture(), scene.texture())
+    assert StackingScene.from_json(scene.to_json()) == scene
+    assert np.array_equal(StackingScene.from_json(scene.to_json()).texture(), scene.texture())
 
 
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"objects": [{"look": {"colour": "pink", "kind": "cube"}}]}']
 )
 def test_what_is_no_scene_is_refused(text):
-    with pytest.raises(SceneError, match="expected a stacking scene"):
-        Scene.from_json(text)
+    with pytest.raises(SceneError, match="expected a StackingScene"):
+        StackingScene.from_json(text)
 
 
 def test_a_scene_has_three_to_six_different_objects():

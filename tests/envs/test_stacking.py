@@ -208,7 +208,7 @@ def test_a_hidden_objects_proposal_repeats_another():
     env.reset(seed=0)
     slot = env._scene_model.object_qpos(1)
     env._data.qpos[slot][:2] = [0.0, -5.0]  # out of the picture
-    _, view = env._observe()
+    view = env._render(env._data.qpos)
     proposals = env._proposals(view)
     assert proposals.shape == (4, 2)
     assert len(np.unique(proposals, axis=0)) == 3

@@ -5,7 +5,7 @@ import pytest
 from tests.knowing import telling_env
 
 from daag.diffusion import Compositor
-from daag.envs.stacking import rerender
+from daag.envs import rerender
 from daag.episodes import Episode
 from daag.experiments.edit_truth import EditTruth, measure, psnr
 from daag.hindsight import EditedSegment

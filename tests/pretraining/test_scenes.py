@@ -6,8 +6,9 @@ import mujoco
 import numpy as np
 import pytest
 
-from daag.envs.stacking.model import build_model
-from daag.envs.stacking.scene import sample_looks, sample_scene
+from daag.envs.scene import sample_looks
+from daag.envs.stacking.model import StackingModel
+from daag.envs.stacking.scene import sample_scene
 from daag.errors import ModelError, SceneError
 from daag.pretraining.layouts import arrange
 from daag.pretraining.scenes import (
@@ -18,7 +19,7 @@ from daag.pretraining.scenes import (
     random_scene,
     write_pool,
 )
-from daag.tasks import Look, is_held_out
+from daag.tasks import STACKING, Look, is_held_out
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +173,7 @@ def test_some_objects_are_dropped_and_come_to_rest() -> None:
     rng = np.random.default_rng(0)
     tilts, speeds = [], []
     for _ in range(60):
-        scene_model = build_model(sample_scene(rng, sample_looks(rng, 4)))
+        scene_model = StackingModel.build(sample_scene(rng, sample_looks(rng, 4, (), STACKING.looks)))
         data = mujoco.MjData(scene_model.model)
         arrange(rng, scene_model, data)
         for index in range(4):

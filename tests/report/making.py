@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from daag.envs import EpisodeRecorder
-from daag.envs.stacking import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT, RGBStackingEnv, rerender
+from daag.envs import EpisodeRecorder, rerender
+from daag.envs.stacking import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT, RGBStackingEnv
 from daag.episodes import Achievement, Episode, EpisodeStore, Provenance, cut
 from daag.llm import GrammarPlanner
 

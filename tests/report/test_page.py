@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests.report.making import TASKS, log, log_task, write_config
 
-from daag.envs.stacking import rerender
+from daag.envs import rerender
 from daag.episodes import EpisodeStore
 from daag.errors import EditError, RunError
 from daag.report import write_report

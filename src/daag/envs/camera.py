@@ -7,6 +7,7 @@ others cast too; elsewhere the pixel shows one plane, and what its samples would
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import mujoco
@@ -128,17 +129,17 @@ class RayCastCamera:
         self.pose, self.width, self.height, self.quality = pose, width, height, quality
         self._origin = np.array(pose.position, dtype=np.float64)
         self._rotation = pose.rotation.astype(np.float32)
-        default = quality == "default"
-        offsets = [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)] if default else [(0.5, 0.5)]
-        centers = self._rays_through(width, height, 0.5, 0.5)
-        self._centers = centers.astype(np.float32)
-        self._samples = np.stack([self._rays_through(width, height, *offset) for offset in offsets])
-        self._offsets = (self._samples[:, 0] - centers[0]).astype(np.float32)
+        centers, samples, grid = _rays(width, height, pose.fovy_degrees, quality)
+        to_world = pose.rotation.T
+        self._centers = (centers @ to_world).astype(np.float32)
+        self._samples = samples @ to_world
+        self._offsets = (self._samples[:, 0] - centers[0] @ to_world).astype(np.float32)
+        self._grid = np.ascontiguousarray(grid @ to_world)
         # The first samples of a pixel, its right, its lower and its diagonal neighbour enclose its other samples. So
         # the grid of first samples has a column and a row more than the picture.
-        self._grid_shape = (height + default, width + default)
-        self._grid = self._rays_through(width + default, height + default, *offsets[0])
-        self._first = np.arange(len(self._grid)).reshape(self._grid_shape)[:height, :width].ravel()
+        more = quality == "default"
+        self._grid_shape = (height + more, width + more)
+        self._first = np.arange(len(grid)).reshape(self._grid_shape)[:height, :width].ravel()
 
     def render(self, model: mujoco.MjModel, data: mujoco.MjData, surfaces: Surfaces, light: Light) -> View:
         """Draw the scene as `data` has it (after `mj_forward` or `mj_kinematics`)."""
@@ -185,15 +186,8 @@ class RayCastCamera:
 
     def unproject(self, depth: Float16[np.ndarray, "H W"]) -> Float64[np.ndarray, "H W 3"]:
         """World coordinates, in metres, of what each pixel shows; the camera's own position where depth is 0."""
-        rays = self._rays_through(self.width, self.height, 0.5, 0.5).reshape(self.height, self.width, 3)
+        rays = self._centers.astype(np.float64).reshape(self.height, self.width, 3)
         return np.asarray(self._origin + rays * depth.astype(np.float64)[..., None])
-
-    def _rays_through(self, columns: int, rows: int, x: float, y: float) -> Float64[np.ndarray, "R 3"]:
-        """Rays in world coordinates through the same point (x, y) of every pixel, row by row."""
-        grid_y, grid_x = np.meshgrid(np.arange(rows) + y, np.arange(columns) + x, indexing="ij")
-        pixels = np.stack([grid_x, grid_y, np.ones_like(grid_x)], axis=-1).reshape(-1, 3)
-        to_ray = self.pose.rotation @ _pixel_to_ray(self.width, self.height, self.pose.fovy_degrees)
-        return np.ascontiguousarray(pixels @ to_ray.T)
 
     def _cast(
         self, model: mujoco.MjModel, data: mujoco.MjData, light: Light, rays: Float64[np.ndarray, "R 3"]
@@ -231,8 +225,9 @@ class RayCastCamera:
     def _shade(self, hits: _Hits, surfaces: Surfaces, light: Light) -> Float32[np.ndarray, "R 3"]:
         points = (self._origin + hits.rays * hits.depth[:, None]).astype(np.float32)
         brightness = np.ones(len(points), dtype=np.float32)
-        textured = np.flatnonzero(hits.geom == surfaces.textured_geom)
-        brightness[textured] = surfaces.brightness_at(points[textured, 0], points[textured, 1])
+        for geom, texture in surfaces.textures.items():
+            there = np.flatnonzero(hits.geom == geom)
+            brightness[there] = texture.at(*(points[there, axis] for axis in texture.axes))
         towards_camera = -_unit(hits.rays.astype(np.float32))
         return shade(surfaces, light, hits.geom, points, hits.normal, towards_camera, brightness, hits.lit)
 
@@ -246,15 +241,40 @@ class RayCastCamera:
         slope = np.where(hits.geom >= 0, np.einsum("rc,rc->r", hits.normal, rays), np.float32(1.0))
         points = self._origin.astype(np.float32) + rays * (rise / slope)[:, None]
         brightness = np.ones(len(pixels), dtype=np.float32)
-        textured = np.flatnonzero(hits.geom == surfaces.textured_geom)
-        # To the centre's ray add the way to each sample's, the same in every pixel; one row per sample.
-        depths = rise[textured] / (slope[textured] + self._offsets @ hits.normal[textured].T)
-        x, y = (
-            origin + (rays[textured, axis] + self._offsets[:, axis, None]) * depths
-            for axis, origin in enumerate(self.pose.position[:2])
-        )
-        brightness[textured] = surfaces.brightness_at(x, y).mean(axis=0)
+        for geom, texture in surfaces.textures.items():
+            there = np.flatnonzero(hits.geom == geom)
+            # To the centre's ray add the way to each sample's, the same in every pixel; one row per sample.
+            depths = rise[there] / (slope[there] + self._offsets @ hits.normal[there].T)
+            along = (
+                np.float32(self.pose.position[axis])
+                + (rays[there, axis] + self._offsets[:, axis, None]) * depths
+                for axis in texture.axes
+            )
+            brightness[there] = texture.at(*along).mean(axis=0)
         return shade(surfaces, light, hits.geom, points, hits.normal, -_unit(rays), brightness, hits.lit)
+
+
+@lru_cache(maxsize=8)
+def _rays(
+    width: int, height: int, fovy_degrees: float, quality: Quality
+) -> tuple[Float64[np.ndarray, "P 3"], Float64[np.ndarray, "S P 3"], Float64[np.ndarray, "G 3"]]:
+    """Rays in camera coordinates, row by row: pixels' middles, pixels' samples, and the grid of first samples.
+
+    A camera that moves has the same rays at every moment, only turned.
+    """
+    default = quality == "default"
+    offsets = [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)] if default else [(0.5, 0.5)]
+    to_ray = _pixel_to_ray(width, height, fovy_degrees)
+
+    def through(columns: int, rows: int, x: float, y: float) -> Float64[np.ndarray, "R 3"]:
+        grid_y, grid_x = np.meshgrid(np.arange(rows) + y, np.arange(columns) + x, indexing="ij")
+        return np.stack([grid_x, grid_y, np.ones_like(grid_x)], axis=-1).reshape(-1, 3) @ to_ray.T
+
+    return (
+        through(width, height, 0.5, 0.5),
+        np.stack([through(width, height, *offset) for offset in offsets]),
+        through(width + default, height + default, *offsets[0]),
+    )
 
 
 def _multi_ray(

@@ -4,7 +4,8 @@ Without gamma, pixels are linear in albedo, which is what lets a shade be fitted
 Source: our choice; the textbook's Blinn-Phong form.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int16, Int32
@@ -35,6 +36,27 @@ class Light:
 
 
 @dataclass(frozen=True, eq=False)
+class Texture:
+    """Brightness factors that tile a plane."""
+
+    brightness: Float32[np.ndarray, "K K"]
+    """Factors on the albedo, mean about 1."""
+    metres: float = 0.5
+    """Side length of one tile."""
+    axes: tuple[int, int] = (0, 1)
+    """Which two world coordinates run along a tile's columns and rows: (0, 1) for a floor, (0, 2) or (1, 2) for a wall."""
+
+    def at(self, x: Float32[np.ndarray, "*N"], y: Float32[np.ndarray, "*N"]) -> Float32[np.ndarray, "*N"]:
+        """The factors at points of the plane, world metres along `axes`."""
+        size, per_metre = len(self.brightness), np.float32(len(self.brightness) / self.metres)
+        row, column = (x * per_metre).astype(np.int32), (y * per_metre).astype(np.int32)
+        # NumPy's integer division by a scalar is several times faster than its remainder.
+        row -= size * (row // size)
+        column -= size * (column // size)
+        return self.brightness.ravel().take(row * size + column)
+
+
+@dataclass(frozen=True, eq=False)
 class Surfaces:
     """What each geom of a model looks like; one row per geom."""
 
@@ -44,24 +66,10 @@ class Surfaces:
     """Strength of the highlight, 0 (matte) to 1."""
     object_id: Int16[np.ndarray, "G"]
     """What segmentation shows; 0 for everything that is not an object."""
-    texture: Float32[np.ndarray, "K K"]
-    """Brightness factors, tiled over geom `textured_geom` by its world x and y."""
-    textured_geom: int
-    texture_metres: float = 0.5
-    """Side length of one tile."""
+    textures: Mapping[int, Texture] = field(default_factory=dict)
+    """Geom to what tiles it; the others are plain."""
     background: tuple[float, float, float] = (0.55, 0.6, 0.65)
     """RGB where a ray hits nothing."""
-
-    def brightness_at(
-        self, x: Float32[np.ndarray, "*N"], y: Float32[np.ndarray, "*N"]
-    ) -> Float32[np.ndarray, "*N"]:
-        """The texture's brightness factor at points of the textured geom, x and y in world metres."""
-        size, per_metre = len(self.texture), np.float32(len(self.texture) / self.texture_metres)
-        row, column = (x * per_metre).astype(np.int32), (y * per_metre).astype(np.int32)
-        # NumPy's integer division by a scalar is several times faster than its remainder.
-        row -= size * (row // size)
-        column -= size * (column // size)
-        return self.texture.ravel().take(row * size + column)
 
     def ids_of(self, geom: Int32[np.ndarray, "*N"]) -> Int16[np.ndarray, "*N"]:
         """The object ids of geoms; 0 for geom -1, which is nothing."""

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from daag.diffusion.lab import srgb_to_lab
-from daag.envs.stacking import facts_at, rerender
+from daag.envs import facts_at, rerender
 from daag.hindsight import EditedSegment
 from daag.tasks import COLOURS, SHAPES, Fact, ObjectEdit
 

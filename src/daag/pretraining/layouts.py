@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from daag.envs.stacking.model import FINGER_LENGTH, HOME, SceneModel
+from daag.envs.stacking.model import FINGER_LENGTH, HOME, StackingModel
 from daag.envs.stacking.scene import MIN_SPACING, WORKSPACE_HALF_EXTENT
 from daag.tasks import CARRYING_KINDS, OBJECT_HEIGHT
 
@@ -33,7 +33,7 @@ class Layout:
     dropped: tuple[int, int] | None = None
 
 
-def arrange(rng: np.random.Generator, scene_model: SceneModel, data: mujoco.MjData) -> None:
+def arrange(rng: np.random.Generator, scene_model: StackingModel, data: mujoco.MjData) -> None:
     """Put the objects and the gripper of a scene somewhere; `data.qpos` then says where."""
     layout = _random_layout(rng, scene_model)
     mujoco.mj_resetData(scene_model.model, data)
@@ -45,7 +45,7 @@ def arrange(rng: np.random.Generator, scene_model: SceneModel, data: mujoco.MjDa
 
 
 def _drop(
-    rng: np.random.Generator, scene_model: SceneModel, data: mujoco.MjData, index: int, target: int
+    rng: np.random.Generator, scene_model: StackingModel, data: mujoco.MjData, index: int, target: int
 ) -> None:
     """Let an object go, askew, over the side of another, and wait until both rest."""
     below = data.qpos[scene_model.object_qpos(target)][:3]
@@ -58,7 +58,7 @@ def _drop(
         mujoco.mj_step(scene_model.model, data)
 
 
-def _random_layout(rng: np.random.Generator, scene_model: SceneModel) -> Layout:
+def _random_layout(rng: np.random.Generator, scene_model: StackingModel) -> Layout:
     objects = scene_model.scene.objects
     order = [int(index) for index in rng.permutation(len(objects))]
     carriers = [index for index in order if objects[index].look.kind in CARRYING_KINDS]

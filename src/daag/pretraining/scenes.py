@@ -19,18 +19,13 @@ from jaxtyping import Float16, Int8, Int16, UInt8
 from rich.progress import track
 
 from daag.envs.camera import RayCastCamera, View
+from daag.envs.scene import sample_looks
 from daag.envs.shading import Surfaces
-from daag.envs.stacking.model import SceneModel, build_model
-from daag.envs.stacking.predicates import true_facts
-from daag.envs.stacking.scene import (
-    MAX_OBJECTS,
-    MIN_OBJECTS,
-    sample_looks,
-    sample_scene,
-)
+from daag.envs.stacking.model import StackingModel
+from daag.envs.stacking.scene import MAX_OBJECTS, MIN_OBJECTS, sample_scene
 from daag.errors import ModelError, SceneError
 from daag.pretraining.layouts import arrange
-from daag.tasks import CARRYING_KINDS, Fact, Look, is_held_out
+from daag.tasks import CARRYING_KINDS, STACKING, Fact, Look, is_held_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,19 +63,19 @@ def random_clip(
         held_out: whether every frame must show a held-out combination; else none does.
         size_pixels: width and height of the pictures.
     """
-    looks = sample_looks(rng, int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1)))
+    looks = sample_looks(rng, int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1)), (), STACKING.looks)
     if held_out:
         while not any(
             is_held_out(Fact("on", a, b)) for a in looks for b in looks if a != b and _stackable(a, b)
         ):
-            looks = sample_looks(rng, int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1)))
-    scene_model = build_model(sample_scene(rng, looks))
+            looks = sample_looks(rng, int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1)), (), STACKING.looks)
+    scene_model = StackingModel.build(sample_scene(rng, looks))
     data = mujoco.MjData(scene_model.model)
     camera = RayCastCamera(scene_model.scene.camera, size_pixels, size_pixels)
     frames: list[RenderedScene] = []
     while len(frames) < num_frames:
         arrange(rng, scene_model, data)
-        facts = tuple(sorted(true_facts(scene_model, data.qpos)))
+        facts = tuple(sorted(scene_model.facts(data.qpos)))
         if any(map(is_held_out, facts)) != held_out:
             continue
         mujoco.mj_kinematics(scene_model.model, data)
@@ -96,7 +91,7 @@ def _stackable(first: Look, second: Look) -> bool:
     return {first.kind, second.kind} <= set(CARRYING_KINDS)
 
 
-def _in_any_colours(rng: np.random.Generator, scene_model: SceneModel) -> Surfaces:
+def _in_any_colours(rng: np.random.Generator, scene_model: StackingModel) -> Surfaces:
     """What things look like if every object has a colour that no word need fit; greys are as likely as in the palette."""
     surfaces = scene_model.surfaces
     albedo = surfaces.albedo.copy()
@@ -107,7 +102,7 @@ def _in_any_colours(rng: np.random.Generator, scene_model: SceneModel) -> Surfac
 
 
 def _rendered(
-    view: View, shapes: UInt8[np.ndarray, "H W 3"], scene_model: SceneModel, facts: tuple[Fact, ...]
+    view: View, shapes: UInt8[np.ndarray, "H W 3"], scene_model: StackingModel, facts: tuple[Fact, ...]
 ) -> RenderedScene:
     names = dict(enumerate(scene_model.scene.names, start=1))
     return RenderedScene(view.rgb, shapes, view.depth, view.normals, view.segmentation, names, facts)

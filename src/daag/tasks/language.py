@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from daag.errors import UnknownNameError
+from daag.errors import LanguageError, UnknownNameError
 from daag.tasks.objects import BOARD_KINDS, GRID_KINDS, ROOM_KINDS, STACKING_KINDS, Look, all_looks
 from daag.tasks.palette import COLOURS
-from daag.tasks.relations import Relation
+from daag.tasks.relations import Fact, Relation
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,18 @@ class Language:
     def looks(self) -> tuple[Look, ...]:
         """Every colour with every kind, in a fixed order."""
         return all_looks(self.kinds, self.colours)
+
+    def check(self, fact: Fact) -> None:
+        """Check that a fact can be said here.
+
+        Raises:
+            LanguageError: it names a relation, a colour or a kind of another world.
+        """
+        if fact.relation not in self.relations or not set(fact.looks) <= set(self.looks):
+            raise LanguageError(
+                f"{fact.description!r} cannot be said in the world '{self.name}': its relations are "
+                f"{', '.join(self.relations)}, its colours {', '.join(self.colours)}, its kinds {', '.join(self.kinds)}"
+            )
 
 
 STACKING = Language("rgb-stacking", STACKING_KINDS, tuple(COLOURS), ("on", "next to"))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import mujoco
 import numpy as np
 
-from daag.envs.stacking.model import FINGER_LENGTH, HOME, SceneModel
+from daag.envs.stacking.model import FINGER_LENGTH, HOME, StackingModel
 
 LIFTED = 0.21
 """Height in metres at which the hand travels: above a tower of three with an object in hand."""
@@ -25,7 +25,7 @@ CLOSED = 0.045
 class Gripper:
     """Drives the servos of one simulation. `on_step` is called after every physics step."""
 
-    def __init__(self, scene_model: SceneModel, data: mujoco.MjData, on_step: Callable[[], None]) -> None:
+    def __init__(self, scene_model: StackingModel, data: mujoco.MjData, on_step: Callable[[], None]) -> None:
         self._model, self._data, self._on_step = scene_model.model, data, on_step
         self._timestep = float(scene_model.model.opt.timestep)
         self._hand_geoms = {scene_model.model.geom(name).id for name in ("palm", "left", "right", "wrist")}

@@ -1,13 +1,17 @@
 """A stacking scene as a MuJoCo model: table, objects on free joints, and a two-finger gripper on position servos."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import mujoco
 import numpy as np
 
-from daag.envs.shading import Surfaces
-from daag.envs.stacking.scene import Scene, SceneObject
-from daag.tasks import OBJECT_HEIGHT, SHAPES
+from daag.envs.scene import Scene, SceneObject
+from daag.envs.scene_model import SceneModel
+from daag.envs.shading import Surfaces, Texture
+from daag.envs.stacking.predicates import true_facts
+from daag.envs.stacking.scene import StackingScene
+from daag.tasks import OBJECT_HEIGHT, SHAPES, Fact
 
 GRIPPER_JOINTS = ("x", "y", "z", "yaw", "left", "right")
 """The first six joints of every model, so that `qpos[:6]` is the gripper and `qpos[6 + 7 * i:]` object i."""
@@ -23,27 +27,40 @@ _HALF_HEIGHT = OBJECT_HEIGHT / 2
 
 
 @dataclass(frozen=True, eq=False)
-class SceneModel:
-    """A compiled scene."""
+class StackingModel(SceneModel):
+    """A compiled stacking scene."""
 
-    scene: Scene
+    scene_class: ClassVar[type[Scene]] = StackingScene
+
+    scene: StackingScene
     model: mujoco.MjModel
     surfaces: Surfaces
+
+    @classmethod
+    def build(cls, scene: Scene) -> "StackingModel":
+        """Compile a scene. All objects start at the origin; the caller sets qpos."""
+        assert isinstance(scene, StackingScene)
+        bodies = "".join(_object_xml(index, item) for index, item in enumerate(scene.objects))
+        prisms = "".join(
+            _prism_mesh(index, item) for index, item in enumerate(scene.objects) if item.look.kind == "prism"
+        )
+        model = mujoco.MjModel.from_xml_string(_MODEL_XML.format(bodies=bodies, meshes=prisms, **_GRIPPER))
+        return cls(scene, model, _surfaces(scene, model))
 
     def object_qpos(self, index: int) -> slice:
         """Where object `index` (from 0) stands in qpos: x, y, z and a quaternion."""
         start = len(GRIPPER_JOINTS) + 7 * index
         return slice(start, start + 7)
 
+    def free_joint(self, index: int) -> slice:
+        """The same: all objects move."""
+        return self.object_qpos(index)
 
-def build_model(scene: Scene) -> SceneModel:
-    """Compile a scene. All objects start at the origin; the caller sets qpos."""
-    bodies = "".join(_object_xml(index, item) for index, item in enumerate(scene.objects))
-    prisms = "".join(
-        _prism_mesh(index, item) for index, item in enumerate(scene.objects) if item.look.kind == "prism"
-    )
-    model = mujoco.MjModel.from_xml_string(_MODEL_XML.format(bodies=bodies, meshes=prisms, **_GRIPPER))
-    return SceneModel(scene, model, _surfaces(scene, model))
+    def facts(self, qpos: np.ndarray) -> frozenset[Fact]:
+        """Every "on" and "next to" that holds."""
+        objects = self.scene.objects
+        centers = [qpos[self.object_qpos(index)][:3] for index in range(len(objects))]
+        return true_facts([item.look for item in objects], centers)
 
 
 def _prism_mesh(index: int, item: SceneObject) -> str:
@@ -67,7 +84,7 @@ def _object_xml(index: int, item: SceneObject) -> str:
     )
 
 
-def _surfaces(scene: Scene, model: mujoco.MjModel) -> Surfaces:
+def _surfaces(scene: StackingScene, model: mujoco.MjModel) -> Surfaces:
     count = model.ngeom
     albedo = np.full((count, 3), 0.22, dtype=np.float32)  # the gripper's grey
     gloss = np.zeros(count, dtype=np.float32)
@@ -77,7 +94,7 @@ def _surfaces(scene: Scene, model: mujoco.MjModel) -> Surfaces:
     for index, item in enumerate(scene.objects):
         geom = model.geom(f"object{index}").id
         albedo[geom], gloss[geom], object_id[geom] = item.albedo, item.gloss, index + 1
-    return Surfaces(albedo, gloss, object_id, scene.texture(), table)
+    return Surfaces(albedo, gloss, object_id, {table: Texture(scene.texture())})
 
 
 _GRIPPER = {

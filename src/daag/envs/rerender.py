@@ -1,16 +1,15 @@
 """The oracle: draw a recorded episode again, with other looks. For simulators only; the upper limit of any editor."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import mujoco
 import numpy as np
 from jaxtyping import UInt8
 
 from daag.envs.camera import RayCastCamera
-from daag.envs.stacking.model import SceneModel, build_model
-from daag.envs.stacking.predicates import true_facts
-from daag.envs.stacking.scene import Scene
+from daag.envs.scene import Scene
+from daag.envs.scene_model import SceneModel
+from daag.envs.worlds import scene_model_of
 from daag.episodes import Episode
 from daag.errors import EditError
 from daag.tasks import COLOURS, SHAPES, EditPlan, Fact, Look
@@ -32,13 +31,14 @@ def rerender(
     """Draw some frames of an episode as they would have looked, in default quality.
 
     Args:
-        episode: with a `world_state`.
+        episode: of one of daag's worlds, with a `world_state`.
         frame_index: which of its frames, int, shape (N,).
         plan: which objects look different; None draws the episode as it was.
         albedos: shades of the new looks; by default an exchanged look keeps its owner's shade, and a new one takes
             the middle of its colour word's range.
-        turns: by how much objects are turned in all frames; by default not at all. A round object shows no turn, so what
-            takes its place stands at this turn itself, however the round one turned.
+        turns: by how much objects are turned in all frames; by default not at all, and an object that never moves in no
+            case. A round object shows no turn, so what takes its place stands at this turn itself, however the round one
+            turned.
 
     Raises:
         EditError: the episode has no world state, or the plan does not fit its scene.
@@ -48,8 +48,9 @@ def rerender(
         {edit.target for edit in plan.edits if _is_round(edit.kinds[0])} if plan is not None else ()
     )
     for name, turn in (turns or {}).items():
-        pose = scene_model.object_qpos(scene_model.scene.names.index(name))
-        qpos[:, pose] = _turned(qpos[:, pose], turn, anew=name in round_before)
+        pose = scene_model.free_joint(scene_model.scene.names.index(name))
+        if pose is not None:
+            qpos[:, pose] = _turned(qpos[:, pose], turn, anew=name in round_before)
     return _draw(scene_model, qpos, episode.frames.shape[1:3])
 
 
@@ -60,7 +61,7 @@ def facts_at(episode: Episode, frame: int, plan: EditPlan | None = None) -> froz
         EditError: the episode has no world state, or the plan does not fit its scene.
     """
     scene_model, qpos = _edited(episode, np.array([frame]), plan, {})
-    return true_facts(scene_model, qpos[0])
+    return scene_model.facts(qpos[0])
 
 
 def _edited(
@@ -70,24 +71,21 @@ def _edited(
         raise EditError(
             f"episode {episode.id!r} has no world state; only a simulator's episodes can be drawn again"
         )
-    scene = Scene.from_json(episode.world_state.scene)
+    model_class = scene_model_of(episode.env_id)
+    scene = model_class.scene_class.from_json(episode.world_state.scene)
     if plan is not None:
         plan.check_against(scene.names)
         scene = _change_looks(scene, plan, albedos)
-    return build_model(scene), episode.world_state.qpos[frame_index]
+    return model_class.build(scene), episode.world_state.qpos[frame_index]
 
 
 def _change_looks(scene: Scene, plan: EditPlan, albedos: Albedos) -> Scene:
     owners = {str(item.look): item.albedo for item in scene.objects}
-    objects = []
-    for item in scene.objects:
-        name = plan.renaming.get(str(item.look))
-        if name is not None:
-            look = Look.parse(name)
-            shade = albedos.get(name, owners.get(name, COLOURS[look.colour].middle))
-            item = item.with_look(look, shade)
-        objects.append(item)
-    return replace(scene, objects=tuple(objects))
+    looks = {}
+    for before, name in plan.renaming.items():
+        look = Look.parse(name)
+        looks[before] = (look, albedos.get(name, owners.get(name, COLOURS[look.colour].middle)))
+    return scene.with_looks(looks)
 
 
 def _is_round(kind: str) -> bool:
@@ -109,12 +107,12 @@ def _turned(poses: np.ndarray, turn: float, anew: bool) -> np.ndarray:
 
 def _draw(scene_model: SceneModel, qpos: np.ndarray, shape: tuple[int, int]) -> UInt8[np.ndarray, "N H W 3"]:
     height, width = shape
-    camera = RayCastCamera(scene_model.scene.camera, width, height)
     data = mujoco.MjData(scene_model.model)
     frames = []
     for row in qpos:
         data.qpos[:] = row
         mujoco.mj_kinematics(scene_model.model, data)
+        camera = RayCastCamera(scene_model.camera_at(row), width, height)
         frames.append(
             camera.render(scene_model.model, data, scene_model.surfaces, scene_model.scene.light).rgb
         )
