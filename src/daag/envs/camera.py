@@ -128,21 +128,27 @@ class RayCastCamera:
             raise ConfigError(f"expected quality 'default' or 'fast', got {quality!r}")
         self.pose, self.width, self.height, self.quality = pose, width, height, quality
         self._origin = np.array(pose.position, dtype=np.float64)
-        self._rotation = pose.rotation.astype(np.float32)
-        centers, samples, grid = _rays(width, height, pose.fovy_degrees, quality)
         to_world = pose.rotation.T
-        self._centers = (centers @ to_world).astype(np.float32)
+        self._rotation = to_world.T.astype(np.float32)
+        centers, samples, grid = _rays(width, height, pose.fovy_degrees)
+        self._middles = np.ascontiguousarray(centers @ to_world)
+        if quality == "fast":
+            return
+        self._centers = self._middles.astype(np.float32)
         self._samples = samples @ to_world
-        self._offsets = (self._samples[:, 0] - centers[0] @ to_world).astype(np.float32)
+        self._offsets = (self._samples[:, 0] - self._middles[0]).astype(np.float32)
         self._grid = np.ascontiguousarray(grid @ to_world)
         # The first samples of a pixel, its right, its lower and its diagonal neighbour enclose its other samples. So
         # the grid of first samples has a column and a row more than the picture.
-        more = quality == "default"
-        self._grid_shape = (height + more, width + more)
+        self._grid_shape = (height + 1, width + 1)
         self._first = np.arange(len(grid)).reshape(self._grid_shape)[:height, :width].ravel()
 
     def render(self, model: mujoco.MjModel, data: mujoco.MjData, surfaces: Surfaces, light: Light) -> View:
         """Draw the scene as `data` has it (after `mj_forward` or `mj_kinematics`)."""
+        if self.quality == "fast":
+            hits = self._cast(model, data, light, self._middles)
+            rgb = self._shade(hits, surfaces, light)
+            return self._view(rgb, hits.geom, hits.depth, hits.normal, surfaces)
         grid = self._cast(model, data, light, self._grid)
         mixed = self._mixed(grid)
         flat, several = np.flatnonzero(~mixed), np.flatnonzero(mixed)
@@ -173,9 +179,17 @@ class RayCastCamera:
             geom[divided], depth[divided], normal[divided] = _multi_ray(
                 model, data, self._origin, np.ascontiguousarray(rays[divided])
             )
-        depth = np.where(geom < 0, 0.0, depth)
-        if self.quality == "default":  # otherwise the middle is where the ray went
-            depth = depth * self._to_centers(rays, normal)
+        depth = np.where(geom < 0, 0.0, depth) * self._to_centers(rays, normal)
+        return self._view(rgb, geom, depth, normal, surfaces)
+
+    def _view(
+        self,
+        rgb: Float32[np.ndarray, "P 3"],
+        geom: Int32[np.ndarray, "P"],
+        depth: Float64[np.ndarray, "P"],
+        normal: Float64[np.ndarray, "P 3"] | Float32[np.ndarray, "P 3"],
+        surfaces: Surfaces,
+    ) -> View:
         shape = (self.height, self.width)
         return View(
             rgb=np.clip(np.rint(rgb * 255.0), 0, 255).astype(np.uint8).reshape(*shape, 3),
@@ -186,7 +200,7 @@ class RayCastCamera:
 
     def unproject(self, depth: Float16[np.ndarray, "H W"]) -> Float64[np.ndarray, "H W 3"]:
         """World coordinates, in metres, of what each pixel shows; the camera's own position where depth is 0."""
-        rays = self._centers.astype(np.float64).reshape(self.height, self.width, 3)
+        rays = self._middles.reshape(self.height, self.width, 3)
         return np.asarray(self._origin + rays * depth.astype(np.float64)[..., None])
 
     def _cast(
@@ -204,8 +218,6 @@ class RayCastCamera:
 
     def _mixed(self, grid: _Hits) -> Bool[np.ndarray, "P"]:
         """Which pixels may show more than one plane, or a shadow's edge."""
-        if self.quality == "fast":
-            return np.zeros(len(self._first), dtype=bool)
         seen = (grid.geom * 2 + grid.lit).reshape(self._grid_shape)
         normal = grid.normal.reshape(*self._grid_shape, 3)
         across, down = normal[:, 1:] - normal[:, :-1], normal[1:] - normal[:-1]
@@ -256,14 +268,13 @@ class RayCastCamera:
 
 @lru_cache(maxsize=8)
 def _rays(
-    width: int, height: int, fovy_degrees: float, quality: Quality
+    width: int, height: int, fovy_degrees: float
 ) -> tuple[Float64[np.ndarray, "P 3"], Float64[np.ndarray, "S P 3"], Float64[np.ndarray, "G 3"]]:
     """Rays in camera coordinates, row by row: pixels' middles, pixels' samples, and the grid of first samples.
 
     A camera that moves has the same rays at every moment, only turned.
     """
-    default = quality == "default"
-    offsets = [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)] if default else [(0.5, 0.5)]
+    offsets = [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)]
     to_ray = _pixel_to_ray(width, height, fovy_degrees)
 
     def through(columns: int, rows: int, x: float, y: float) -> Float64[np.ndarray, "R 3"]:
@@ -273,7 +284,7 @@ def _rays(
     return (
         through(width, height, 0.5, 0.5),
         np.stack([through(width, height, *offset) for offset in offsets]),
-        through(width + default, height + default, *offsets[0]),
+        through(width + 1, height + 1, *offsets[0]),
     )
 
 

@@ -141,6 +141,7 @@ class World(gymnasium.Env[Observation, Any]):
         )
         required = list(dict.fromkeys(look for fact in self._goal for look in fact.looks))
         self._scene_model, self._data = self._build(required, self.np_random)
+        self._scene_json = self._scene_model.scene.to_json()
         self._scratch = mujoco.MjData(self._scene_model.model)
         self._steps, self._succeeded = 0, False
         observation = self._observe()
@@ -174,13 +175,15 @@ class World(gymnasium.Env[Observation, Any]):
 
     def _checked(self, action: Any) -> Any:
         space = self.action_space
-        given = np.asarray(action)
+        try:
+            values = np.asarray(action, dtype=np.float64)
+        except (TypeError, ValueError):
+            values = np.array(np.nan)
         if isinstance(space, spaces.Discrete):
-            if given.size != 1 or not space.contains(int(given.reshape(()) if given.ndim == 0 else given[0])):
+            if values.size != 1 or values.item() not in range(int(space.n)):
                 raise ConfigError(f"expected an action of 0 to {int(space.n) - 1}, got {action!r}")
-            return int(given.reshape(-1)[0])
+            return int(values.item())
         assert isinstance(space, spaces.Box)
-        values = given.astype(np.float64)
         if values.shape != space.shape or not np.isfinite(values).all():
             raise ConfigError(f"expected a finite action of shape {space.shape}, got {action!r}")
         return np.clip(values, space.low.astype(np.float64), space.high.astype(np.float64))
@@ -213,7 +216,7 @@ class World(gymnasium.Env[Observation, Any]):
             "proposals": self._proposals(self._view),
             "facts": tuple(sorted(fact.description for fact in scene_model.facts(self._data.qpos))),
             "success": self._succeeded,
-            "scene": scene_model.scene.to_json(),
+            "scene": self._scene_json,
             # A list, because Gymnasium's vector environments want arrays of one shape for all environments and steps.
             "qpos": [*motion, self._data.qpos.copy()],
         }

@@ -24,6 +24,8 @@ class _Entry:
 
 _ENTRIES: dict[str, _Entry] = {
     RGB_STACKING: _Entry("daag.envs.stacking", "RGBStackingEnv", "StackingModel"),
+    LANGUAGE_TABLE: _Entry("daag.envs.language_table", "LanguageTableEnv", "LanguageTableModel"),
+    ROOM: _Entry("daag.envs.room", "RoomEnv", "RoomModel"),
 }
 
 
