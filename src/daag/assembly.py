@@ -28,7 +28,7 @@ from daag.policies import (
 from daag.rewards.clip import PRETRAINED, ClipDetector, pretrained
 from daag.rewards.detector import RewardDetector
 from daag.rewards.finetuning import FinetuneConfig, LabelledPairs, finetune
-from daag.tasks import CARRYING_KINDS
+from daag.tasks import CARRYING_KINDS, language_of
 
 Arm = Literal[
     "none", "match", "relabel", "compositor", "per-frame", "hea", "oracle", "hea-no-gate", "hea-no-exchange"
@@ -102,9 +102,13 @@ def hide_short_progress() -> None:
     set_tqdm_hook(lambda bar, args, kwargs: bar(*args, **{"delay": 2.0, **kwargs}))
 
 
-def make_planner(arm: str = "hea", cache: Path | None = None) -> Planner:
-    """The embedded planner, asking each question once where there is a cache."""
-    planner = GrammarPlanner(exchange=arm != "hea-no-exchange")
+def make_planner(arm: str = "hea", cache: Path | None = None, env_name: str = "rgb-stacking") -> Planner:
+    """The embedded planner for a world's language, asking each question once where there is a cache.
+
+    Raises:
+        UnknownNameError: no such world.
+    """
+    planner = GrammarPlanner(language_of(env_name), exchange=arm != "hea-no-exchange")
     return planner if cache is None else CachedPlanner(planner, cache)
 
 

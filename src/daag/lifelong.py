@@ -98,7 +98,7 @@ class LifelongRun:
         self.config, self.directory = config, directory
         torch.set_num_threads(config.threads)
         self._detector = load_detector(config.detector)
-        self._planner = make_planner(config.arm, directory.path / "planner-cache.jsonl")
+        self._planner = make_planner(config.arm, directory.path / "planner-cache.jsonl", config.env)
         self._state = directory.load_state()
         self.agent = self._make_agent()
         self._detector_name = self._state.detector if self._state else ""
@@ -254,12 +254,13 @@ def start(config: LifelongConfig) -> LifelongRun:
     Raises:
         RunError: the directory exists.
         ConfigError: there is no task.
+        UnknownNameError: no such world.
         LanguageError: a task cannot be understood.
         ModelError: the detector cannot be read.
     """
     if not config.tasks:
         raise ConfigError("expected at least one task, such as --tasks 'stack the red cube on the blue cube'")
-    planner = make_planner(config.arm)
+    planner = make_planner(config.arm, env_name=config.env)
     for instruction in config.tasks:
         planner.decompose(instruction)  # say what cannot be understood before anything is made
     load_detector(config.detector)

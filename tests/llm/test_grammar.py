@@ -8,7 +8,7 @@ import pytest
 
 from daag.errors import LanguageError, SceneError
 from daag.llm import GrammarPlanner, Planner
-from daag.tasks import Fact, Look, Subgoal, word_swaps
+from daag.tasks import BOARD, GRID, LANGUAGES, ROOM, Fact, Look, Subgoal, possible_facts, word_swaps
 
 PLANNER: Planner = GrammarPlanner()
 RED_ON_BLUE = Subgoal("the red cube is on the blue cube", "stack the red cube on the blue cube")
@@ -95,9 +95,79 @@ def test_a_subgoal_in_other_words_gets_the_same_proposal():
     assert plain.plan == worded.plan is not None
 
 
-def test_the_hash_names_the_options():
+def test_objects_to_be_found_become_stages_in_the_order_asked_for():
+    stages = GrammarPlanner(ROOM).decompose("find the red ball on the couch, then the green cup")
+    assert stages == (
+        Subgoal("the red ball on the sofa is right in front", "go to the red ball on the sofa"),
+        Subgoal("the green mug is right in front", "go to the green mug"),
+    )
+
+
+def test_a_room_is_described_without_places():
+    assert GrammarPlanner(ROOM).describe(["red ball", "green mug"]) == (
+        "the green mug is right in front",
+        "the red ball is right in front",
+    )
+
+
+def test_a_board_is_described_by_all_its_relations():
+    names = ["red moon", "blue cube"]
+    described = GrammarPlanner(BOARD).describe(names)
+    assert described == GrammarPlanner(BOARD).describe(names[::-1])
+    assert described == tuple(
+        fact.description for fact in possible_facts(map(Look.parse, names), BOARD.relations)
+    )
+    assert len(described) == 2 + 2 + 1 + 1 + 2 * 5 + 2  # above, left of, touching, apart from, in, pointed at
+
+
+@pytest.mark.parametrize(
+    ("language", "name"), [(ROOM, "red cube"), (BOARD, "purple moon"), (GRID, "black key")]
+)
+def test_objects_of_another_world_are_not_described(language, name):
+    with pytest.raises(LanguageError, match=f"the world '{language.name}' has no {name}; its colours are"):
+        GrammarPlanner(language).describe([name])
+
+
+@pytest.mark.parametrize("language", LANGUAGES.values(), ids=lambda language: language.name)
+def test_distractors_are_of_the_planners_own_language(language):
+    planner = GrammarPlanner(language)
+    for fact in possible_facts(language.looks[:7:2], language.relations):
+        distractors = planner.distractors(fact.instruction)
+        assert distractors == word_swaps(fact.description, language)
+        for text in distractors:
+            language.check(Fact.parse(text))
+    # Said in the room and in a grid alike, and only the one has mugs.
+    red_ball = "the red ball is right in front"
+    assert "the red mug is right in front" in GrammarPlanner(ROOM).distractors(red_ball)
+    assert "the red key is right in front" in GrammarPlanner(GRID).distractors(red_ball)
+
+
+@pytest.mark.parametrize(
+    ("language", "first", "second", "same"),
+    [
+        (BOARD, "push the red moon to the blue cube", "the blue square touches the red crescent", True),
+        (BOARD, "push the red moon right of the blue cube", "the blue cube is left of the red moon", True),
+        (BOARD, "push the red moon above the blue cube", "push the blue cube above the red moon", False),
+        (ROOM, "find the red ball", "the red ball is in front", True),
+        (ROOM, "find the red ball", "find the red ball on the sofa", False),
+        (ROOM, "find the red ball, then the green mug", "find the green mug, then the red ball", False),
+        (ROOM, "find the red ball after the green mug", "find the green mug, then the red ball", True),
+        (GRID, "go to a gray key", "find the grey key", True),
+    ],
+)
+def test_sentences_of_other_worlds_are_compared_by_what_they_say(language, first, second, same):
+    assert GrammarPlanner(language).compare(first, second) is same
+
+
+def test_several_stages_have_no_distractors():
+    with pytest.raises(LanguageError, match="one stage, got several"):
+        GrammarPlanner(ROOM).distractors("find the red ball, then the green mug")
+
+
+def test_the_hash_names_the_language_and_the_options():
     assert GrammarPlanner().hash == GrammarPlanner(exchange=True).hash
     assert GrammarPlanner().hash != GrammarPlanner(exchange=False).hash
+    assert len({GrammarPlanner(language).hash for language in LANGUAGES.values()}) == len(LANGUAGES)
     assert len(GrammarPlanner().hash) == 64
 
 

@@ -1,22 +1,41 @@
 """Edit proposals: they fit the scene, they do what they say, and without one there is a reason."""
 
+from dataclasses import replace
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from daag.errors import LanguageError, SceneError
 from daag.llm import EditProposal, GrammarPlanner
-from daag.tasks import STACKING, Fact, Look, Subgoal, all_looks, possible_facts
+from daag.tasks import (
+    BOARD,
+    GRID,
+    RELATIONS,
+    ROOM,
+    STACKING,
+    Fact,
+    Language,
+    Look,
+    Subgoal,
+    all_looks,
+    possible_facts,
+)
 
 unhurried = settings(deadline=None)  # cores may be shared with other work
 LOOKS = all_looks(STACKING.kinds)
 SCENE = ["red cube", "green cube", "blue cube", "white cylinder", "red sphere"]
 
 
-def propose(achieved: str, wanted: str, objects: list[str] = SCENE, exchange: bool = True) -> EditProposal:
-    return GrammarPlanner(exchange).propose_edit(
-        achieved, Subgoal(wanted, "whatever the instruction"), objects
-    )
+def propose(
+    achieved: str,
+    wanted: str,
+    objects: list[str] = SCENE,
+    exchange: bool = True,
+    language: Language = STACKING,
+) -> EditProposal:
+    planner = GrammarPlanner(language, exchange=exchange)
+    return planner.propose_edit(achieved, Subgoal(wanted, "whatever the instruction"), objects)
 
 
 def spheres(fact: Fact) -> int:
@@ -210,3 +229,53 @@ def test_descriptions_outside_the_language_are_errors():
         propose("open the drawer", "the green cube is on the blue cube")
     with pytest.raises(LanguageError, match="tower"):
         propose("the green cube is on the blue cube", "the red cube is on the blue cube on the white cube")
+
+
+@unhurried
+@given(st.data(), st.sampled_from([BOARD, ROOM, GRID]))
+def test_in_other_worlds_a_plan_exists_where_kinds_and_places_allow_and_does_what_it_says(data, language):
+    scene = data.draw(st.lists(st.sampled_from(language.looks), min_size=2, max_size=6, unique=True))
+    objects = [str(look) for look in scene]
+    achieved = data.draw(st.sampled_from(possible_facts(scene, language.relations)))
+    form = RELATIONS[achieved.relation]
+    colours = st.sampled_from(language.colours)
+    looks = [
+        replace(look, colour=data.draw(colours)) if data.draw(st.booleans()) else look
+        for look in achieved.looks
+    ]
+    if data.draw(st.booleans()):
+        looks[0] = data.draw(st.sampled_from(language.looks))
+    assume(len(set(looks)) == len(looks))
+    place = data.draw(st.sampled_from(form.places)) if form.needs_place else achieved.place
+    wanted = Fact(achieved.relation, *looks, place=place)
+
+    plan = propose(achieved.description, wanted.description, objects, language=language).plan
+
+    assigned = [wanted.looks, wanted.looks[::-1]] if form.symmetric else [wanted.looks]
+    kept = [[after.kind for after in looks] for looks in assigned]
+    possible = achieved != wanted and place == achieved.place
+    assert (plan is not None) == (possible and [look.kind for look in achieved.looks] in kept)
+    if plan is not None:
+        plan.check_against(objects)
+        after = [Look.parse(plan.renaming.get(str(look), str(look))) for look in achieved.looks]
+        assert Fact(achieved.relation, *after, place=achieved.place) == wanted
+
+
+@pytest.mark.parametrize(
+    ("achieved", "wanted", "reason"),
+    [
+        ("the green ball", "the red ball on the sofa", "does not say 'on the sofa', and no repaint moves"),
+        ("the green ball on the bed", "the red ball on the sofa", "does not say 'on the sofa'"),
+        ("the green ball on the bed", "the green ball", "already shows it"),
+        ("the green ball", "the green mug", "too unlike"),
+    ],
+)
+def test_in_a_room_places_and_kinds_must_be_right_already(achieved, wanted, reason):
+    proposal = propose(
+        f"{achieved} is right in front",
+        f"{wanted} is right in front",
+        ["green ball", "red mug"],
+        language=ROOM,
+    )
+    assert proposal.plan is None
+    assert reason in proposal.reason

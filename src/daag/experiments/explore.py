@@ -53,9 +53,8 @@ def run_cell(cell: Cell, env_name: str, detector_name: str, size: _Size) -> Valu
     detector = load_detector(detector_name)
     grid = tuple(count for count in GRID if count <= size.max_episodes)
     config = AgentConfig(max_episodes=size.max_episodes, fit_after=grid, stop_after=10**9)
-    agent = make_agent(
-        env_name, cell.arm, detector, make_planner(cell.arm), cell.seed, config, finetune_detector=False
-    )
+    planner = make_planner(cell.arm, env_name=env_name)
+    agent = make_agent(env_name, cell.arm, detector, planner, cell.seed, config, finetune_detector=False)
     env, held_out = make_env(env_name), make_env(env_name, motion_frames=0)
     task = Task(cell.task)
     rates: dict[int, float] = {}
@@ -90,7 +89,7 @@ def run(config: ReproduceConfig, console: Console) -> Results:
     detector = load_detector(config.detector)
     models = {"detector": detector.hash}
     for arm in arms:
-        editor = make_hindsight(arm, make_planner(arm), detector).editor
+        editor = make_hindsight(arm, make_planner(arm, env_name=config.env), detector).editor
         if editor is not None:
             models[f"editor:{arm}"] = editor.hash
     cells = [Cell(arm, task, seed) for seed in seeds for task in tasks for arm in arms]

@@ -29,7 +29,7 @@ GROUPS = ("held-out", "trained")
 def run_cell(cell: Cell, env_name: str, detector_name: str, num_episodes: int) -> Values:
     """Label some episodes and compare with the truth."""
     torch.set_num_threads(1)
-    detector, planner = load_detector(detector_name), make_planner()
+    detector, planner = load_detector(detector_name), make_planner(env_name=env_name)
     right = dict.fromkeys(GROUPS, 0)
     claimed, true, prevalence = dict(right), dict(right), 0.0
     for explored in explore(env_name, num_episodes, 1000 + cell.seed, motion_frames=0):

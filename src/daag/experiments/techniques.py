@@ -34,7 +34,7 @@ def run_cell(cell: Cell, env_name: str, detector_name: str, num_episodes: int) -
     """Edit, judge and measure the episodes of one seed with one arm."""
     torch.set_num_threads(1)
     detector = load_detector(detector_name)
-    planner = make_planner(cell.arm)
+    planner = make_planner(cell.arm, env_name=env_name)
     hindsight = make_hindsight(cell.arm, planner, detector)
     totals = {group: _Totals() for group in GROUPS}
     for explored in explore(env_name, num_episodes, 5000 + cell.seed):

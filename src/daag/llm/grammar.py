@@ -1,4 +1,4 @@
-"""The embedded planner: a grammar for the stacking world's language and rules for repainting. No network.
+"""The embedded planner: a grammar for each world's language and rules for repainting. No network.
 
 It stands where a large language model stands in the paper, and is honest about being less: outside its language
 it raises, and says so.  Source: our choice.
@@ -13,7 +13,7 @@ from daag.errors import LanguageError, SceneError
 from daag.llm.planner import EditProposal
 from daag.llm.repainting import propose_repaint
 from daag.llm.sentences import read_fact, read_facts
-from daag.tasks import STACKING, Look, Subgoal, possible_facts, word_swaps
+from daag.tasks import STACKING, Language, Look, Subgoal, possible_facts, word_swaps
 
 VERSION = 1
 """Raised whenever an answer changes, so that cached answers and provenance tell versions apart."""
@@ -21,7 +21,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class GrammarPlanner:
-    """Implements `Planner` for the stacking world, docs/llm.md says what it understands.
+    """Implements `Planner` for one world's language; docs/llm.md says what it understands.
 
     >>> GrammarPlanner().decompose("Please put the red block onto the blue one.")
     Traceback (most recent call last):
@@ -30,23 +30,30 @@ class GrammarPlanner:
     'the red cube is on the blue cube'
     """
 
+    language: Language = STACKING
+    """What it understands, and what it describes scenes in."""
     exchange: bool = True
     """Whether objects of a scene may trade looks. Off is an ablation: such proposals are then refused."""
 
     @property
     def hash(self) -> str:
-        """SHA-256, in hexadecimal, of the planner's name, version and options; the same in every process."""
-        options = {"planner": "grammar", "version": VERSION, "exchange": self.exchange}
+        """SHA-256, in hexadecimal, of the planner's name, version, language and options; the same in every process."""
+        options = {
+            "planner": "grammar",
+            "version": VERSION,
+            "language": self.language.name,
+            "exchange": self.exchange,
+        }
         return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
 
     def decompose(self, instruction: str) -> tuple[Subgoal, ...]:
-        """Split an instruction into stages: one for a pair, two for a tower of three, the bottom pair first.
+        """Split an instruction into stages: a tower's bottom pair first, objects to be found in the order asked for.
 
         Raises:
             LanguageError: the instruction is empty, longer than 1000 characters, outside the language, or asks for
                 what cannot be, such as stacking on a sphere.
         """
-        facts = read_facts(instruction)
+        facts = read_facts(instruction, self.language)
         for fact in facts:
             if not fact.feasible:
                 subject, target = fact.pair
@@ -63,28 +70,35 @@ class GrammarPlanner:
         Raises:
             LanguageError: one of them is outside the language.
         """
-        return read_facts(first) == read_facts(second)
+        return read_facts(first, self.language) == read_facts(second, self.language)
 
     def describe(self, objects: Sequence[str]) -> tuple[str, ...]:
-        """Every feasible description of two of the objects, in a fixed order that theirs does not change.
+        """Every feasible description of one or two of the objects, in a fixed order that theirs does not change.
+
+        None says where in a room an object is.
 
         Raises:
-            LanguageError: a name is not a colour and a kind.
+            LanguageError: a name is not a colour and a kind of the language.
             SceneError: two objects share a name.
         """
         if len(set(objects)) < len(objects):
             raise SceneError(f"expected objects with different names, got: {', '.join(sorted(objects))}")
-        return tuple(
-            fact.description for fact in possible_facts(map(Look.parse, objects), STACKING.relations)
-        )
+        looks = [Look.parse(name) for name in objects]
+        foreign = [str(look) for look in looks if look not in self.language.looks]
+        if foreign:
+            raise LanguageError(
+                f"the world '{self.language.name}' has no {' and no '.join(foreign)}; its colours are "
+                f"{', '.join(self.language.colours)}, its kinds {', '.join(self.language.kinds)}"
+            )
+        return tuple(fact.description for fact in possible_facts(looks, self.language.relations))
 
     def distractors(self, description: str) -> tuple[str, ...]:
-        """Feasible descriptions with another colour, kind or relation, or with the two objects exchanged.
+        """Feasible descriptions with another colour, kind, place or relation, or with the two objects exchanged.
 
         Raises:
-            LanguageError: the description is outside the language, or is a tower's.
+            LanguageError: the description is outside the language, or is one of several stages.
         """
-        return word_swaps(read_fact(description).description)
+        return word_swaps(read_fact(description, self.language).description, self.language)
 
     def propose_edit(self, achieved: str, subgoal: Subgoal, objects: Sequence[str]) -> EditProposal:
         """Say which objects would have to change their look for an episode to show `subgoal`.
@@ -98,8 +112,8 @@ class GrammarPlanner:
             A plan that fits the scene, or no plan; either way with a reason (`propose_repaint` has the rules).
 
         Raises:
-            LanguageError: one of the descriptions is outside the language, or is a tower's.
+            LanguageError: one of the descriptions is outside the language, or is one of several stages.
             SceneError: two objects share a name.
         """
-        wanted = read_fact(subgoal.description)
-        return propose_repaint(read_fact(achieved), wanted, objects, exchange=self.exchange)
+        wanted = read_fact(subgoal.description, self.language)
+        return propose_repaint(read_fact(achieved, self.language), wanted, objects, exchange=self.exchange)

@@ -4,6 +4,7 @@ Actions stay as they are, so the relation must be the wanted one already, and on
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import permutations
 
 from daag.errors import SceneError
@@ -19,7 +20,7 @@ def propose_repaint(
 ) -> EditProposal:
     """Say how a scene's objects would have to be repainted for `achieved` to look like `wanted`.
 
-    The two objects of `achieved` take the wanted looks. Another object of the scene that has a wanted look gives
+    The objects of `achieved` take the wanted looks. Another object of the scene that has a wanted look gives
     it up in the same plan and takes one that became free. Among the plans that do this, the one with the fewest
     edits, then the fewest changes of kind, then the most direct swaps is chosen. The order of `objects` does not
     matter.
@@ -41,18 +42,19 @@ def propose_repaint(
     missing = [str(look) for look in achieved.looks if str(look) not in objects]
     if missing:
         return EditProposal(None, f"the scene has no {' and no '.join(missing)}")
-    if achieved == wanted:
-        return EditProposal(None, f"the episode already shows it: {wanted.description}")
     if achieved.relation != wanted.relation:
         return EditProposal(
             None,
             f"the relation is '{achieved.relation}', not '{wanted.relation}', and no repaint changes a relation",
         )
-    if achieved.place != wanted.place:
+    if wanted.place and achieved.place != wanted.place:
         return EditProposal(
             None,
-            f"'{achieved.description}' is elsewhere than '{wanted.description}', and no repaint moves an object",
+            f"'{achieved.description}' does not say '{wanted.place}', and no repaint moves an object",
         )
+    # Where the wanted fact leaves the place open, any will do.
+    if replace(achieved, place=wanted.place) == wanted:
+        return EditProposal(None, f"the episode already shows it: {wanted.description}")
     if not wanted.feasible:
         return EditProposal(None, f"'{wanted.description}' cannot be: only kinds with a flat top carry")
     renamings = [renaming for renaming in _renamings(achieved, wanted, objects) if _keeps_geometry(renaming)]
