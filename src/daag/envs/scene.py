@@ -124,6 +124,21 @@ def sample_looks(
     return tuple(looks[int(index)] for index in rng.permutation(len(looks)))
 
 
+def table_light(rng: np.random.Generator) -> Light:
+    """A lamp somewhere above a table."""
+    angle, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.9)
+    ambient = float(rng.uniform(0.38, 0.5))
+    return Light(
+        position=(
+            float(distance * np.cos(angle)),
+            float(distance * np.sin(angle)),
+            float(rng.uniform(0.9, 1.4)),
+        ),
+        ambient=ambient,
+        diffuse=float(rng.uniform(0.42, 0.5)),
+    )
+
+
 def blotches(rng: np.random.Generator, strength: float) -> np.ndarray:
     """A texture: brightness factors, float32 (96, 96), mean about 1; smooth blotches, perhaps stripes, and a grain."""
     coarse = np.kron(rng.standard_normal((8, 8)), np.ones((12, 12)))

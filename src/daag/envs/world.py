@@ -83,6 +83,7 @@ class World(gymnasium.Env[Observation, Any]):
         )
         self.observation_space = spaces.Dict(self._observed())
         self._view: View | None = None
+        self._camera: RayCastCamera | None = None
         self._steps, self._succeeded = 0, False
 
     # What a world says of itself.
@@ -192,8 +193,12 @@ class World(gymnasium.Env[Observation, Any]):
         scene_model = self._scene_model
         self._scratch.qpos[:] = qpos
         mujoco.mj_kinematics(scene_model.model, self._scratch)
-        camera = RayCastCamera(scene_model.camera_at(qpos), self.image_size, self.image_size, self.quality)
-        return camera.render(scene_model.model, self._scratch, scene_model.surfaces, scene_model.scene.light)
+        pose = scene_model.camera_at(qpos)
+        if self._camera is None or self._camera.pose != pose:
+            self._camera = RayCastCamera(pose, self.image_size, self.image_size, self.quality)
+        return self._camera.render(
+            scene_model.model, self._scratch, scene_model.surfaces, scene_model.scene.light
+        )
 
     def _observed(self) -> dict[str, spaces.Space[Any]]:
         shape = (self.image_size, self.image_size)

@@ -24,14 +24,14 @@ from daag.tasks import ROOM, Fact, Look, all_looks
 Action = Literal["forward", "turn left", "turn right", "back", "look up", "look down"]
 ACTIONS: tuple[Action, ...] = ("forward", "turn left", "turn right", "back", "look up", "look down")
 
-FORWARD = 0.3
+FORWARD = 0.5
 """Metres of a step."""
 TURN = np.pi / 9
 """Radians of a turn: 20 degrees."""
 TILT = 0.2
 """Radians by which the eye is raised or lowered."""
 PITCHES = (-0.7, 0.3)
-MAX_STEPS = 40
+MAX_STEPS = 30
 
 
 class RoomEnv(World):
@@ -39,7 +39,7 @@ class RoomEnv(World):
 
     Observation: `rgb` uint8 (H, W, 3); `depth` float32 (H, W) in metres. Both from the agent's eye, which moves.
 
-    Action: `Discrete`: 0 forward (0.3 m, or until something is in the way), 1 turn left, 2 turn right (20 degrees); with
+    Action: `Discrete`: 0 forward (0.5 m, or until something is in the way), 1 turn left, 2 turn right (20 degrees); with
     other `actions` also back, look up, look down.
 
     A goal of several facts is a route: it is achieved when each has come true, in their order.
@@ -92,7 +92,7 @@ class RoomEnv(World):
 
     @property
     def max_steps(self) -> int:
-        """Steps until truncation: 40 for each object to be found."""
+        """Steps until truncation: 30 for each object to be found."""
         return MAX_STEPS * len(self._goal)
 
     def _random_goal(self) -> Fact:

@@ -14,6 +14,7 @@ from gymnasium import spaces
 from jaxtyping import Float32
 
 from daag.envs.camera import Quality, RayCastCamera, View
+from daag.envs.proposals import seen_on_table
 from daag.envs.scene import VARIATIONS, sample_looks
 from daag.envs.stacking.gripper import Gripper
 from daag.envs.stacking.model import StackingModel
@@ -144,18 +145,11 @@ class RGBStackingEnv(World):
         return [self._trace[int(index)] for index in picks]
 
     def _proposals(self, view: View) -> Float32[np.ndarray, "K 2"]:
-        """Table positions of the objects that are seen: the middle of each object's highest visible points."""
+        """Where objects are seen, within the workspace."""
         camera = RayCastCamera(self._scene_model.scene.camera, self.image_size, self.image_size, self.quality)
-        points = camera.unproject(view.depth)
-        middles = []
-        for object_id in range(1, self.num_objects + 1):
-            seen = points[view.segmentation == object_id]
-            if len(seen):
-                middles.append(seen[seen[:, 2] >= seen[:, 2].max() - 0.01, :2].mean(axis=0))
-        # As many rows as objects: vector environments want the same shape from all environments.
-        rows = [middles[index % len(middles)] for index in range(self.num_objects)] if middles else []
         half, center = np.array(WORKSPACE_HALF_EXTENT), np.array(WORKSPACE_CENTER)
-        return np.clip(np.array(rows).reshape(-1, 2), center - half, center + half).astype(np.float32)
+        seen = seen_on_table(view, camera, self.num_objects)
+        return np.clip(seen, center - half, center + half).astype(np.float32)
 
 
 def _check_possible(goal: Sequence[Fact]) -> None:

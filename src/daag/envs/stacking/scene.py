@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from daag.envs.camera import CameraPose
-from daag.envs.scene import VARIATIONS, Scene, SceneObject, blotches
+from daag.envs.scene import VARIATIONS, Scene, SceneObject, blotches, table_light
 from daag.envs.shading import Light
 from daag.errors import SceneError
 from daag.tasks import Look
@@ -46,21 +46,6 @@ class StackingScene(Scene):
     def texture(self) -> np.ndarray:
         """Brightness factors of the table, float32 (96, 96), mean about 1."""
         return blotches(np.random.default_rng(self.texture_seed), self.texture_strength)
-
-
-def table_light(rng: np.random.Generator) -> Light:
-    """A lamp somewhere above a table."""
-    angle, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.9)
-    ambient = float(rng.uniform(0.38, 0.5))
-    return Light(
-        position=(
-            float(distance * np.cos(angle)),
-            float(distance * np.sin(angle)),
-            float(rng.uniform(0.9, 1.4)),
-        ),
-        ambient=ambient,
-        diffuse=float(rng.uniform(0.42, 0.5)),
-    )
 
 
 def sample_scene(
