@@ -3,12 +3,14 @@
 from itertools import permutations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from daag.errors import LanguageError
-from daag.tasks import CARRYING_KINDS, STACKING, Fact, Look, all_looks, possible_facts
+from daag.tasks import CARRYING_KINDS, LANGUAGES, ROOM, STACKING, Fact, Look, all_looks, possible_facts
 
 RED, BLUE = Look("red", "cube"), Look("blue", "cube")
-BALL = Look("green", "sphere")
+BALL, BALL_IN_ROOM = Look("green", "sphere"), Look("red", "ball")
 
 
 def test_every_fact_is_read_back_from_its_description():
@@ -72,3 +74,54 @@ def test_possible_facts_are_all_feasible_ones_once_in_an_order_of_their_own():
 
 def test_a_scene_of_one_object_has_no_facts():
     assert possible_facts([RED], STACKING.relations) == possible_facts([], STACKING.relations) == ()
+
+
+EVERY_FACT = [
+    fact for language in LANGUAGES.values() for fact in possible_facts(language.looks, language.relations)
+]
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(EVERY_FACT))
+def test_every_description_of_every_world_is_read_as_it_was_said(fact):
+    assert Fact.parse(fact.description) == fact
+
+
+def test_no_two_facts_of_a_world_are_said_alike():
+    for language in LANGUAGES.values():
+        facts = possible_facts(language.looks, language.relations)
+        assert (
+            len({fact.description for fact in facts})
+            == len({fact.instruction for fact in facts})
+            == len(facts)
+        )
+
+
+def test_a_place_may_say_which_object_one_stands_before():
+    fact = Fact.parse("the red ball on the sofa is right in front")
+    assert (fact.subject, fact.place) == (BALL_IN_ROOM, "on the sofa")
+    assert fact.instruction == "go to the red ball on the sofa"
+    assert Fact("in front", BALL_IN_ROOM).description == "the red ball is right in front"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("in front", RED, BLUE), "said of one object"),
+        (("on", RED), "said of two objects"),
+        (("in", RED), "takes a place of: top left corner"),
+        (("in", RED, None, "on the sofa"), "takes a place of"),
+        (("on", RED, BLUE, "on the sofa"), "takes a place of: none"),
+    ],
+)
+def test_a_relation_takes_what_its_form_says(arguments, message):
+    with pytest.raises(LanguageError, match=message):
+        Fact(*arguments)
+
+
+def test_a_language_refuses_what_another_world_says():
+    STACKING.check(Fact("on", RED, BLUE))
+    with pytest.raises(LanguageError, match="cannot be said in the world 'room'"):
+        ROOM.check(Fact("on", RED, BLUE))
+    with pytest.raises(LanguageError, match="cannot be said in the world 'room'"):
+        ROOM.check(Fact("in front", RED))

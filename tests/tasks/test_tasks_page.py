@@ -2,8 +2,15 @@
 
 from pathlib import Path
 
-from daag.tasks import CARRYING_KINDS, COLOURS, STACKING, Fact, Look
-from daag.tasks.held_out import HELD_OUT_NEXT_TO_COLOURS, HELD_OUT_ON_COLOURS, HELD_OUT_ON_KINDS
+from daag.tasks import BOARD, CARRYING_KINDS, COLOURS, GRID, LANGUAGES, RELATIONS, ROOM, STACKING, Fact, Look
+from daag.tasks.held_out import (
+    HELD_OUT_BOARD_COLOURS,
+    HELD_OUT_IN_FRONT,
+    HELD_OUT_NEXT_TO_COLOURS,
+    HELD_OUT_ON_COLOURS,
+    HELD_OUT_ON_KINDS,
+    HELD_OUT_ON_THE_BOARD,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text()
 
@@ -38,9 +45,27 @@ def test_the_kinds_are_as_the_page_says():
     ]
 
 
+def test_the_languages_are_as_the_page_says():
+    names = {"STACKING": STACKING, "BOARD": BOARD, "ROOM": ROOM, "GRID": GRID}
+    assert rows("| Language | World") == [
+        [
+            f"`{name}`",
+            language.name,
+            ", ".join(language.kinds),
+            "all eight" if language.colours == tuple(COLOURS) else ", ".join(language.colours),
+            ", ".join(language.relations),
+        ]
+        for name, language in names.items()
+    ]
+    assert set(names.values()) == set(LANGUAGES.values())
+
+
 def test_the_relations_are_as_the_page_says():
     red, blue = Look("red", "cube"), Look("blue", "cube")
-    facts = [Fact(relation, red, blue) for relation in STACKING.relations]
+    facts = []
+    for relation, form in RELATIONS.items():
+        place = form.places[0] if form.needs_place else ""
+        facts.append(Fact(relation, red, blue if form.takes_target else None, place))
     assert rows("| Relation | Description") == [
         [fact.relation, fact.description, fact.instruction] for fact in facts
     ]
@@ -53,3 +78,10 @@ def test_the_held_out_combinations_are_as_the_page_says():
     assert {
         frozenset(pair.split(" and ")) for pair in listed["next to, by colour"]
     } == HELD_OUT_NEXT_TO_COLOURS
+    board = {tuple(pair.split(" and ")) for pair in listed["on the board, by colour"]}
+    assert board == HELD_OUT_BOARD_COLOURS
+    for row, looks in (
+        ("in a place, or pointed at", HELD_OUT_ON_THE_BOARD),
+        ("in front", HELD_OUT_IN_FRONT),
+    ):
+        assert {tuple(name.split()) for name in listed[row]} == looks

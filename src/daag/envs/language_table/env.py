@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Float32
 
-from daag.envs.camera import Quality, RayCastCamera, View
+from daag.envs.camera import Quality, View
 from daag.envs.language_table.model import LanguageTableModel, effector_of
 from daag.envs.language_table.outlines import BLOCK_HEIGHT
 from daag.envs.language_table.scene import (
@@ -139,7 +139,6 @@ class LanguageTableEnv(World):
         scene_model = LanguageTableModel.build(sample_scene(rng, drawn, self.vary))
         data = mujoco.MjData(scene_model.model)
         pose, size = scene_model.scene.camera, self.image_size
-        self._camera = RayCastCamera(pose, size, size, self.quality)
         self._pixel_to_table = pose.pixel_to_plane(size, size, BLOCK_HEIGHT / 2)
         together = [
             (drawn.index(fact.pair[0]), drawn.index(fact.pair[1]))
@@ -162,6 +161,7 @@ class LanguageTableEnv(World):
 
     def _proposals(self, view: View) -> Float32[np.ndarray, "K 2"]:
         """Table positions of the blocks that are seen."""
+        assert self._camera is not None  # it drew the view
         seen = seen_on_table(view, self._camera, self.num_objects)
         half = np.array(BOARD_HALF_EXTENT, dtype=np.float32)
         return np.clip(seen, -half, half)

@@ -31,7 +31,7 @@ TURN = np.pi / 9
 TILT = 0.2
 """Radians by which the eye is raised or lowered."""
 PITCHES = (-0.7, 0.3)
-MAX_STEPS = 30
+MAX_STEPS = 25
 
 
 class RoomEnv(World):
@@ -92,7 +92,7 @@ class RoomEnv(World):
 
     @property
     def max_steps(self) -> int:
-        """Steps until truncation: 30 for each object to be found."""
+        """Steps until truncation: 25 for each object to be found."""
         return MAX_STEPS * len(self._goal)
 
     def _random_goal(self) -> Fact:

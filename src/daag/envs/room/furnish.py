@@ -16,7 +16,7 @@ from daag.envs.shading import Light
 from daag.errors import SceneError
 from daag.tasks import Look
 
-HALF_SIZE = (2.2, 2.8)
+HALF_SIZE = (2.4, 3.0)
 """Metres from the middle of the room to a wall, least and most. Fixed by how often random exploration reaches an object;
 docs/envs.md has the numbers."""
 

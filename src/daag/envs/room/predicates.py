@@ -7,7 +7,7 @@ import numpy as np
 
 from daag.envs.room.scene import EYE_HEIGHT, Spot
 
-REACH = 0.8
+REACH = 0.9
 """Metres between the agent's middle and an object's up to which the agent stands before it; plus the object's radius."""
 
 HALF_ANGLE = 0.35

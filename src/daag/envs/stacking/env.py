@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Float32
 
-from daag.envs.camera import Quality, RayCastCamera, View
+from daag.envs.camera import Quality, View
 from daag.envs.proposals import seen_on_table
 from daag.envs.scene import VARIATIONS, sample_looks
 from daag.envs.stacking.gripper import Gripper
@@ -146,9 +146,9 @@ class RGBStackingEnv(World):
 
     def _proposals(self, view: View) -> Float32[np.ndarray, "K 2"]:
         """Where objects are seen, within the workspace."""
-        camera = RayCastCamera(self._scene_model.scene.camera, self.image_size, self.image_size, self.quality)
+        assert self._camera is not None  # it drew the view
         half, center = np.array(WORKSPACE_HALF_EXTENT), np.array(WORKSPACE_CENTER)
-        seen = seen_on_table(view, camera, self.num_objects)
+        seen = seen_on_table(view, self._camera, self.num_objects)
         return np.clip(seen, center - half, center + half).astype(np.float32)
 
 
