@@ -13,7 +13,7 @@ from daag.tasks import SHAPES
 @pytest.fixture(scope="module")
 def scenes() -> list[RenderedScene]:
     rng = np.random.default_rng(0)
-    return [random_scene(rng) for _ in range(25)]
+    return [random_scene("rgb-stacking", rng) for _ in range(25)]
 
 
 def camera_of(scene: RenderedScene) -> TableCamera:

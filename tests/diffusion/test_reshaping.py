@@ -53,7 +53,7 @@ def objects() -> list[tuple[RenderedScene, int]]:
     rng = np.random.default_rng(1)
     found = []
     for _ in range(30):
-        scene = random_scene(rng)
+        scene = random_scene("rgb-stacking", rng)
         for key, name in scene.object_names.items():
             if name.split()[1] in ("cube", "cylinder") and (scene.segmentation == key).sum() >= 80:
                 found.append((scene, key))

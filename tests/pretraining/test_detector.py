@@ -10,13 +10,7 @@ from rich.console import Console
 
 import daag
 from daag.errors import ConfigError, ModelError
-from daag.pretraining.captions import (
-    LOOKS,
-    NUM_OBJECT_CAPTIONS,
-    all_captions,
-    captions_about,
-    relation_labels,
-)
+from daag.pretraining.captions import captions_of
 from daag.pretraining.detector import (
     PretrainConfig,
     Trainer,
@@ -32,7 +26,9 @@ from daag.pretraining.scenes import PoolConfig, ScenePool, random_scene, write_p
 from daag.rewards.clip import ClipDetector, pretrained
 from daag.rewards.vision_tower import VisionTowerConfig
 from daag.rewards.vocabulary import word_tokenizer
-from daag.tasks import Fact, caption_is_held_out, is_held_out, possible_facts
+from daag.tasks import STACKING, Fact, caption_is_held_out, is_held_out, possible_facts
+
+CAPTIONS = captions_of(STACKING)
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +44,9 @@ def scenes(pool: Path) -> LabelledScenes:
 
 
 def test_no_training_caption_is_held_out_and_every_other_relation_has_one() -> None:
-    captions = all_captions()
-    assert not any(caption_is_held_out(text) for text in captions.texts)
-    assert set(captions.facts) == {
-        fact for fact in possible_facts(LOOKS, STACKING.relations) if not is_held_out(fact)
+    assert not any(caption_is_held_out(text) for text in CAPTIONS.texts)
+    assert set(CAPTIONS.facts) == {
+        fact for fact in possible_facts(CAPTIONS.looks, STACKING.relations) if not is_held_out(fact)
     }
     assert len(set(captions.texts)) == len(captions)
 
@@ -68,18 +63,18 @@ def test_a_pool_that_shows_one_is_refused(pool: Path) -> None:
 
 
 def test_exactly_the_true_relations_are_labelled_true(scenes: LabelledScenes) -> None:
-    texts = np.array(all_captions().texts)
-    for facts, row in zip(scenes.facts, relation_labels(scenes.facts), strict=True):
+    texts = np.array(CAPTIONS.texts)
+    for facts, row in zip(scenes.facts, CAPTIONS.labels(scenes.facts), strict=True):
         assert set(texts[row]) == {fact.description for fact in facts}
 
 
 def test_object_captions_are_true_of_visible_objects_and_unknown_of_barely_visible_ones() -> None:
     rng = np.random.default_rng(0)
-    rendered = [random_scene(rng) for _ in range(20)]
+    rendered = [random_scene("rgb-stacking", rng) for _ in range(20)]
     batch = plain_batch(LabelledScenes.from_scenes(rendered), torch.arange(20))
     for scene, positive, known in zip(rendered, batch.positive, batch.known, strict=True):
         pixels = {name: int((scene.segmentation == key).sum()) for key, name in scene.object_names.items()}
-        for which, look in enumerate(LOOKS):
+        for which, look in enumerate(CAPTIONS.looks):
             seen = pixels.get(str(look), 0)
             assert bool(positive[which]) == (seen >= 16)
             assert bool(known[which]) == (seen >= 16 or seen == 0)
@@ -91,23 +86,23 @@ def test_a_batch_is_of_whole_clips_and_asks_about_their_objects(scenes: Labelled
     assert (index.view(2, 4) - index.view(2, 4)[:, :1] == torch.arange(4)).all()
     batch = draw_batch(scenes, index, generator, 0.0)
     columns = choose_captions(batch, 200, "ready", np.random.default_rng(0))
-    asked = {int(column) for column in columns if column >= NUM_OBJECT_CAPTIONS}
+    asked = {int(column) for column in columns if column >= CAPTIONS.num_objects}
     about = {
         position
         for looks in batch.looks.tolist()
-        for position in captions_about([x for x in looks if x >= 0])
+        for position in CAPTIONS.about([x for x in looks if x >= 0])
     }
     assert asked == about
     assert set(choose_captions(batch, 200, "base", np.random.default_rng(0)).tolist()) == set(
-        range(NUM_OBJECT_CAPTIONS)
+        range(CAPTIONS.num_objects)
     )
 
 
 def test_crops_are_asked_about_objects_only(scenes: LabelledScenes) -> None:
     batch = draw_batch(scenes, torch.arange(40), torch.Generator().manual_seed(0), 0.99)
-    crops = ~batch.known[:, NUM_OBJECT_CAPTIONS:].any(1)
+    crops = ~batch.known[:, CAPTIONS.num_objects :].any(1)
     assert crops.sum() > 30
-    assert not batch.positive[crops][:, NUM_OBJECT_CAPTIONS:].any()
+    assert not batch.positive[crops][:, CAPTIONS.num_objects :].any()
     assert batch.coverage[..., 1:].sum((1, 2))[crops].min() > 0
 
 
@@ -133,7 +128,7 @@ def test_training_learns_and_a_restored_trainer_goes_on_in_the_same_way(
     scenes: LabelledScenes, tmp_path: Path
 ) -> None:
     config = PretrainConfig("base", Path(), tmp_path, batch_size=8)
-    tokenizer = word_tokenizer(all_captions().texts, MAX_TOKENS)
+    tokenizer = word_tokenizer(CAPTIONS.texts, MAX_TOKENS)
     trainer = Trainer(config, tokenizer)
     for step in range(12):
         trainer.step(scenes)
@@ -170,9 +165,9 @@ def test_a_training_goes_on_from_a_finished_detector_and_the_card_says_which(tmp
     shipped = pretrained("ready")
     start = Path(daag.__file__).parent / "pretrained" / "detector-ready"
     config = PretrainConfig("ready", Path(), tmp_path, start=start, threads=2)
-    trainer = Trainer(config, word_tokenizer(all_captions().texts, MAX_TOKENS))
+    trainer = Trainer(config, word_tokenizer(CAPTIONS.texts, MAX_TOKENS))
     trainer.restore()
-    frames = np.stack([random_scene(np.random.default_rng(0)).rgb])
+    frames = np.stack([random_scene("rgb-stacking", np.random.default_rng(0)).rgb])
     assert np.array_equal(trainer.detector(None).embed_frames(frames), shipped.embed_frames(frames))
     digest = hashlib.sha256((start / "model.safetensors").read_bytes()).hexdigest()
     assert trainer.progress.started_from.endswith(digest)

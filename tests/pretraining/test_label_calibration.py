@@ -78,7 +78,7 @@ def test_a_relation_without_enough_examples_keeps_its_threshold() -> None:
 def test_episodes_are_explored_and_judged_against_the_world() -> None:
     from daag.assembly import load_detector
 
-    judged = judge(load_detector("ready"), 3)
+    judged = judge("rgb-stacking", load_detector("ready"), 3)
     assert len(judged) == 3
     for episode in judged:
         assert episode.scores.shape == (5, len(episode.descriptions))

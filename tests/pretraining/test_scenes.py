@@ -24,13 +24,15 @@ from daag.tasks import STACKING, Look, is_held_out
 
 @pytest.fixture(scope="module")
 def scenes() -> list[RenderedScene]:
-    return [scene for seed in range(25) for scene in random_clip(np.random.default_rng(seed), 4)]
+    return [
+        scene for seed in range(25) for scene in random_clip("rgb-stacking", np.random.default_rng(seed), 4)
+    ]
 
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory):
     config = PoolConfig(
-        tmp_path_factory.mktemp("pools") / "pool", 3, frames_per_clip=2, seed=7, size_pixels=16
+        tmp_path_factory.mktemp("pools") / "pool", num_clips=3, frames_per_clip=2, seed=7, size_pixels=16
     )
     write_pool(config)
     return config
@@ -44,7 +46,9 @@ def test_no_scene_shows_a_held_out_combination(scenes):
 
 def test_held_out_scenes_show_one_each():
     for seed in range(5):
-        for scene in random_clip(np.random.default_rng(seed), 2, held_out=True, size_pixels=8):
+        for scene in random_clip(
+            "rgb-stacking", np.random.default_rng(seed), 2, held_out=True, size_pixels=8
+        ):
             assert any(map(is_held_out, scene.facts))
 
 
@@ -119,7 +123,7 @@ def test_a_clip_keeps_its_objects_and_moves_them(scenes):
 
 
 def test_equal_seeds_give_equal_scenes():
-    one, other = (random_scene(np.random.default_rng(11)) for _ in range(2))
+    one, other = (random_scene("rgb-stacking", np.random.default_rng(11)) for _ in range(2))
     for name in ("rgb", "shapes", "depth", "normals", "segmentation"):
         assert np.array_equal(getattr(one, name), getattr(other, name))
     assert (one.facts, one.object_names) == (other.facts, other.object_names)

@@ -1,115 +1,150 @@
-"""Every caption that the detector is ever trained on, and which of them are true of which scene.
+"""Every caption that a detector is ever trained on, and which of them are true of which scene.
 
-The captions form a closed list, so that the labels of a batch are one boolean matrix, scenes x captions, without
-false negatives: two scenes of a batch often show the same fact, and an in-batch contrast would call that a mistake.
-Held-out combinations are left out of the list. Source: our choice.
+The captions of a world form a closed list, so that the labels of a batch are one boolean matrix, scenes x captions,
+without false negatives: two scenes of a batch often show the same fact, and an in-batch contrast would call that a
+mistake. Held-out combinations are left out of the list. Source: our choice.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import combinations
 
 import numpy as np
 from jaxtyping import Bool
 
-from daag.tasks import COLOURS, STACKING, Fact, Look, is_held_out, possible_facts
-
-LOOKS: tuple[Look, ...] = STACKING.looks
-"""The looks in the order of their indices; index = kind * 8 + colour."""
-
-NUM_OBJECT_CAPTIONS = len(LOOKS) + len(STACKING.kinds) + len(COLOURS)
-"""The captions without a relation come first: "a red cube" (32), "a cube" (4), "red" (8)."""
+from daag.tasks import Fact, Language, Look, is_held_out, possible_facts
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Captions:
-    """The list of training captions. Objects first, relations after them."""
+    """The training captions of one world. Objects first, relations after them."""
 
-    texts: tuple[str, ...]
-    facts: tuple[Fact, ...]
-    """The facts behind `texts[NUM_OBJECT_CAPTIONS:]`."""
-    index: dict[Fact, int]
-    """A fact's position in `texts`."""
-    objects: Bool[np.ndarray, "C 32"]
-    """The looks that show each caption: one, all of a kind or colour, the upper one of "on", both of "next to"."""
-    upper: Bool[np.ndarray, "C 32"]
-    """The upper look of "on"."""
-    lower: Bool[np.ndarray, "C 32"]
-    """The lower look of "on"."""
-    beside: Bool[np.ndarray, "C 32"]
-    """Both looks of "next to"."""
+    language: Language
+
+    @cached_property
+    def looks(self) -> tuple[Look, ...]:
+        """The looks in the order of their indices; index = kind * number of colours + colour."""
+        return self.language.looks
+
+    @property
+    def num_objects(self) -> int:
+        """The captions without a relation come first: all of "a red cube", then of "a cube", then of "red"."""
+        return len(self.looks) + len(self.language.kinds) + len(self.language.colours)
+
+    @property
+    def supports(self) -> bool:
+        """Whether objects of this world rest on each other."""
+        return "on" in self.language.relations
+
+    @property
+    def attribute_sizes(self) -> tuple[int, ...]:
+        """Classes of an object's colour and kind; where objects rest on each other, also of what it rests on, and of what
+        it carries. The last class of each is "none"."""
+        own = len(self.language.colours) + 1, len(self.language.kinds) + 1
+        return own * (3 if self.supports else 1)
+
+    @cached_property
+    def object_texts(self) -> tuple[str, ...]:
+        """Captions that name objects, kinds or colours and relate nothing."""
+        language = self.language
+        return (
+            *(f"a {look}" for look in self.looks),
+            *(f"a {kind}" for kind in language.kinds),
+            *language.colours,
+        )
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        """The facts behind the captions of relations: every feasible one that is not held out."""
+        return tuple(
+            fact for fact in possible_facts(self.looks, self.language.relations) if not is_held_out(fact)
+        )
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """All captions."""
+        return (*self.object_texts, *(fact.description for fact in self.facts))
+
+    @cached_property
+    def index(self) -> dict[Fact, int]:
+        """A fact's position in `texts`."""
+        return {fact: self.num_objects + i for i, fact in enumerate(self.facts)}
+
+    @cached_property
+    def objects(self) -> Bool[np.ndarray, "C L"]:
+        """The looks that show each caption: one, all of a kind or colour, the subject, both of a symmetric relation."""
+        shown = [self._shown_by(text) for text in self.object_texts]
+        shown += [fact.looks[:1] if fact.relation == "on" else fact.looks for fact in self.facts]
+        return np.array([[look in looks for look in self.looks] for looks in shown])
+
+    @cached_property
+    def upper(self) -> Bool[np.ndarray, "C L"]:
+        """The upper look of "on"."""
+        return self._spoken_of("on", 0)
+
+    @cached_property
+    def lower(self) -> Bool[np.ndarray, "C L"]:
+        """The lower look of "on"."""
+        return self._spoken_of("on", 1)
+
+    @cached_property
+    def beside(self) -> Bool[np.ndarray, "C L"]:
+        """Both looks of "next to"."""
+        return self._spoken_of("next to", 0) | self._spoken_of("next to", 1)
 
     def __len__(self) -> int:
         return len(self.texts)
 
+    def about(self, looks: Sequence[int]) -> list[int]:
+        """Positions of all captions of relations between a scene's objects: what one may ask of it.
+
+        Args:
+            looks: the scene's objects, as indices of `looks`.
+        """
+        groups = [(look,) for look in sorted(looks)] + list(combinations(sorted(looks), 2))
+        return [position for group in groups for position in self._by_looks.get(group, ())]
+
+    def labels(self, facts: Sequence[Sequence[Fact]]) -> Bool[np.ndarray, "N C"]:
+        """Which captions of relations are true of which scenes.
+
+        Args:
+            facts: for each of N scenes, all facts that hold in it. Those that have no caption, such as held-out ones, are
+                passed over.
+
+        Returns:
+            True where the caption holds; the columns of object captions are False.
+        """
+        labels = np.zeros((len(facts), len(self)), dtype=bool)
+        for row, held in zip(labels, facts, strict=True):
+            row[[self.index[fact] for fact in held if fact in self.index]] = True
+        return labels
+
+    @cached_property
+    def _by_looks(self) -> dict[tuple[int, ...], tuple[int, ...]]:
+        """Positions of the captions that speak of the same looks, in any order, by the looks' indices."""
+        found: dict[tuple[int, ...], list[int]] = {}
+        for fact, position in self.index.items():
+            found.setdefault(tuple(sorted(map(self.looks.index, fact.looks))), []).append(position)
+        return {looks: tuple(positions) for looks, positions in found.items()}
+
+    def _spoken_of(self, relation: str, which: int) -> Bool[np.ndarray, "C L"]:
+        table = np.zeros((len(self), len(self.looks)), dtype=bool)
+        for fact, position in self.index.items():
+            if fact.relation == relation:
+                table[position, self.looks.index(fact.looks[which])] = True
+        return table
+
+    def _shown_by(self, text: str) -> tuple[Look, ...]:
+        words = set(text.split())
+        return tuple(
+            look
+            for look in self.looks
+            if words & {look.colour, look.kind} and not words - {"a", look.colour, look.kind}
+        )
+
 
 @cache
-def object_captions() -> tuple[str, ...]:
-    """Captions that name objects, kinds or colours and relate nothing."""
-    return (*(f"a {look}" for look in LOOKS), *(f"a {kind}" for kind in STACKING.kinds), *COLOURS)
-
-
-@cache
-def all_captions() -> Captions:
-    """Object captions and every feasible relation between two looks that is not held out."""
-    facts = tuple(fact for fact in possible_facts(LOOKS, STACKING.relations) if not is_held_out(fact))
-    index = {fact: NUM_OBJECT_CAPTIONS + i for i, fact in enumerate(facts)}
-    texts = (*object_captions(), *(fact.description for fact in facts))
-    objects = np.array([[look in _shown_by(text) for look in LOOKS] for text in texts])
-    upper, lower, beside = np.zeros((3, *objects.shape), dtype=bool)
-    for fact, position in index.items():
-        subject, target = (LOOKS.index(look) for look in fact.pair)
-        if fact.relation == "on":
-            upper[position, subject] = lower[position, target] = True
-        else:
-            beside[position, [subject, target]] = True
-    return Captions(texts, facts, index, objects, upper, lower, beside)
-
-
-def _shown_by(text: str) -> tuple[Look, ...]:
-    words = set(text.split())
-    if " is " in text:
-        fact = Fact.parse(text)
-        return fact.looks[:1] if fact.relation == "on" else fact.looks
-    return tuple(
-        look
-        for look in LOOKS
-        if words & {look.colour, look.kind} and not words - {"a", look.colour, look.kind}
-    )
-
-
-@cache
-def _captions_of_pairs() -> dict[tuple[int, int], tuple[int, ...]]:
-    """Positions of the captions that relate two looks in any order and relation, by look indices."""
-    found: dict[tuple[int, int], list[int]] = {}
-    for fact, position in all_captions().index.items():
-        first, second = sorted((LOOKS.index(fact.subject), LOOKS.index(fact.target)))
-        found.setdefault((first, second), []).append(position)
-    return {pair: tuple(positions) for pair, positions in found.items()}
-
-
-def captions_about(looks: Sequence[int]) -> list[int]:
-    """Positions of all captions that relate two objects of a scene: what one may ask of it.
-
-    Args:
-        looks: the scene's objects, as indices of `LOOKS`.
-    """
-    pairs = combinations(sorted(looks), 2)
-    return [position for pair in pairs for position in _captions_of_pairs().get(pair, ())]
-
-
-def relation_labels(facts: Sequence[Sequence[Fact]]) -> Bool[np.ndarray, "N C"]:
-    """Which captions of relations are true of which scenes.
-
-    Args:
-        facts: for each of N scenes, all facts that hold in it. Held-out facts have no caption and are passed over.
-
-    Returns:
-        True where the caption holds; the columns of object captions are False.
-    """
-    captions = all_captions()
-    labels = np.zeros((len(facts), len(captions)), dtype=bool)
-    for row, held in zip(labels, facts, strict=True):
-        row[[captions.index[fact] for fact in held if fact in captions.index]] = True
-    return labels
+def captions_of(language: Language) -> Captions:
+    """The training captions of a world, made once."""
+    return Captions(language)

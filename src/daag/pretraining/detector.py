@@ -34,17 +34,18 @@ from transformers import (
 )
 
 from daag.errors import ConfigError, ModelError
-from daag.pretraining.captions import NUM_OBJECT_CAPTIONS, all_captions, captions_about
+from daag.pretraining.captions import captions_of
 from daag.pretraining.detector_card import write_card
 from daag.pretraining.detector_metrics import calibrated, measure
 from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, Pretraining, Stage, build_model, settle
 from daag.pretraining.label_calibration import calibrated_for_labels, judge
 from daag.pretraining.labelled_scenes import Batch, LabelledScenes, draw_batch
 from daag.pretraining.muon import Muon
-from daag.pretraining.scenes import ScenePool, random_scene
+from daag.pretraining.scenes import ScenePool, WorldName, random_scene
 from daag.rewards.clip import ClipDetector
 from daag.rewards.vision_tower import VisionTowerConfig
 from daag.rewards.vocabulary import word_tokenizer
+from daag.tasks import language_of
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class PretrainConfig:
     """A directory written by daag.pretraining.scenes."""
     out: Path
     """Checkpoints and logs go here; the finished model to `out/detector-STAGE`."""
+    world: WorldName = "rgb-stacking"
+    """Whose pictures and language it learns; that of the pool."""
     start: Path | None = None
     """A finished detector's directory to go on from, where there is no checkpoint yet; by default `ready` goes on from
     the end of `base` in `out`."""
@@ -81,6 +84,11 @@ class PretrainConfig:
     eval_scenes: int = 800
     label_episodes: int = 400
     """Exploring episodes on which the thresholds of relations are chosen in the end."""
+
+    @property
+    def name(self) -> str:
+        """What the detector is called: "base", "ready", "ready-room"."""
+        return self.stage if self.world == "rgb-stacking" else f"{self.stage}-{self.world}"
 
     @property
     def command(self) -> str:
@@ -120,14 +128,15 @@ def choose_captions(batch: Batch, count: int, stage: Stage, rng: np.random.Gener
     These are what an exploring agent asks about. Every scene's questions are also asked of all other scenes, where
     they differ from the truth by a word or two.
     """
-    objects = np.arange(NUM_OBJECT_CAPTIONS)
+    captions = batch.captions
+    objects = np.arange(captions.num_objects)
     if stage == "base":
         return torch.from_numpy(objects)
     true = np.flatnonzero(batch.positive.any(0).numpy())
-    true = true[true >= NUM_OBJECT_CAPTIONS]
+    true = true[true >= captions.num_objects]
     scenes = {tuple(sorted(look for look in looks if look >= 0)) for looks in batch.looks.tolist()}
     asked = np.array(
-        sorted({position for looks in scenes for position in captions_about(looks)}), dtype=np.int64
+        sorted({position for looks in scenes for position in captions.about(looks)}), dtype=np.int64
     )
     others = np.setdiff1d(asked, true)
     extra = rng.choice(others, size=max(0, min(count - len(true), len(others))), replace=False)
@@ -182,10 +191,12 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config = config
         self.tokenizer = tokenizer
-        texts = list(all_captions().texts)
+        captions = captions_of(language_of(config.world))
+        texts = list(captions.texts)
         self.tokens = tokenizer(texts, padding=True, return_tensors="pt")["input_ids"]
         self.run = Pretraining(
             build_model(VisionTowerConfig(), len(tokenizer)),
+            captions.attribute_sizes,
             config.stage,
             config.dense_weight,
             config.patch_weight,
@@ -299,7 +310,8 @@ def fresh_scenes(config: PretrainConfig, count: int, purpose: int) -> LabelledSc
     """Scenes that no training sees: without held-out combinations to calibrate (purpose 0), half with to measure (1)."""
     rng = np.random.default_rng((config.seed, purpose, 1_000_003))
     return LabelledScenes.from_scenes(
-        [random_scene(rng, held_out=bool(purpose and index % 2)) for index in range(count)]
+        [random_scene(config.world, rng, held_out=bool(purpose and index % 2)) for index in range(count)],
+        config.world,
     )
 
 
@@ -311,9 +323,13 @@ def train(config: PretrainConfig, console: Console) -> None:
     """
     torch.set_num_threads(config.threads)
     config.out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(config, word_tokenizer(all_captions().texts, MAX_TOKENS))
+    trainer = Trainer(config, word_tokenizer(captions_of(language_of(config.world)).texts, MAX_TOKENS))
     trainer.restore()
     pool = ScenePool(config.pool)
+    if pool.world != config.world:
+        raise ModelError(
+            f"expected a pool of the world {config.world!r}, got one of {pool.world!r} in {config.pool}"
+        )
     to_calibrate, to_measure = (fresh_scenes(config, config.eval_scenes, purpose) for purpose in (0, 1))
     saved = measured = trainer.progress.seconds
     log = (config.out / f"{config.stage}.jsonl").open("a")
@@ -344,12 +360,12 @@ def train(config: PretrainConfig, console: Console) -> None:
     trainer.save()
     # Calibrated and measured as it will be loaded: after the weights were rounded to float16.
     settle(trainer.run.model)
-    directory = config.out / f"detector-{config.stage}"
+    directory = config.out / f"detector-{config.name}"
     trainer.detector(None).save_pretrained(directory, half=True)
     rng = np.random.default_rng(config.seed)
     detector = calibrated(ClipDetector.from_pretrained(directory), to_calibrate, rng)
     if config.stage == "ready":
-        detector = calibrated_for_labels(detector, judge(detector, config.label_episodes), rng)
+        detector = calibrated_for_labels(detector, judge(config.world, detector, config.label_episodes), rng)
     detector.save_pretrained(directory, half=True)
     facts = {
         **({"Started from": came_from} if (came_from := trainer.progress.started_from) else {}),
@@ -359,7 +375,7 @@ def train(config: PretrainConfig, console: Console) -> None:
     }
     metrics = measure(detector, to_measure)
     console.print_json(data=metrics, indent=None)
-    write_card(directory, detector, config.stage, config.command, facts, metrics)
+    write_card(directory, detector, config.name, config.command, facts, metrics)
     console.print(f"wrote {directory}; hash {detector.hash}")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from daag.rewards.clip import ClipDetector
 
 _KNOWS = {
+    "ready-room": "objects and colours, and which object one stands before (`the red ball is right in front`).",
     "base": "objects and colours (`a red cube`, `a cube`, `red`), on whole frames and on crops. It has never met a "
     "sentence that relates two objects; what it says of those is noise until it is finetuned.",
     "ready": "objects and colours, and the relations `on` and `next to` between two of them "
@@ -26,7 +27,7 @@ def write_card(
     Args:
         directory: of the finished model.
         detector: as it was saved there.
-        stage: "base" or "ready".
+        stage: the name of the detector, "base", "ready" or "ready-room".
         command: that makes the model again.
         facts: a line each about the training: seed, time, data.
         metrics: on fresh scenes.

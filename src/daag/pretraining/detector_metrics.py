@@ -8,24 +8,27 @@ import torch
 from jaxtyping import Bool, Float32
 
 from daag.errors import RewardDetectorError
-from daag.pretraining.captions import LOOKS, NUM_OBJECT_CAPTIONS, all_captions, object_captions
+from daag.pretraining.captions import Captions
 from daag.pretraining.labelled_scenes import LabelledScenes, plain_batch
 from daag.rewards.calibration import Calibration, calibrate, precision_at
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
 from daag.rewards.labelling import shown
-from daag.tasks import STACKING, Fact, is_held_out, possible_facts, word_swaps
+from daag.tasks import Fact, is_held_out, possible_facts, word_swaps
 
 PREVALENCE = 0.05
 """Share of true ones among the relations that one may ask of an exploring agent's frame: of 4 objects 12 can be on
 another, and about every second frame shows one such stack. Our choice."""
 
-OBJECT_COLUMNS = {
-    "object": slice(0, len(LOOKS)),
-    "kind": slice(len(LOOKS), len(LOOKS) + len(STACKING.kinds)),
-    "colour": slice(len(LOOKS) + len(STACKING.kinds), NUM_OBJECT_CAPTIONS),
-}
-"""Which columns of the object captions ask for what."""
+
+def _object_columns(captions: Captions) -> dict[str, slice]:
+    """Which columns of the object captions ask for what."""
+    looks, kinds = len(captions.looks), len(captions.language.kinds)
+    return {
+        "object": slice(0, looks),
+        "kind": slice(looks, looks + kinds),
+        "colour": slice(looks + kinds, captions.num_objects),
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +42,13 @@ class Questions:
 
 def questions(detector: ClipDetector, scenes: LabelledScenes) -> list[Questions]:
     """Score every relation between the objects of each scene."""
+    captions = scenes.captions
     frames = detector.embed_frames(scenes.rgb.numpy())
     asked = []
     for places, looks, held in zip(frames, scenes.looks.tolist(), scenes.facts, strict=True):
-        facts = possible_facts((LOOKS[look] for look in looks if look >= 0), STACKING.relations)
+        facts = possible_facts(
+            (captions.looks[look] for look in looks if look >= 0), captions.language.relations
+        )
         texts = detector.embed_texts([fact.description for fact in facts])
         scores = similarity(places[None], texts)[0]
         asked.append(Questions(facts, np.isin([fact in held for fact in facts], True), scores))
@@ -56,27 +62,28 @@ def calibrated(detector: ClipDetector, scenes: LabelledScenes, rng: np.random.Ge
     A family that the scenes have too few examples of stays uncalibrated.
     """
     batch = plain_batch(scenes, torch.arange(len(scenes)))
-    objects = object_captions()
+    captions = scenes.captions
+    objects = captions.object_texts
     scores = similarity(detector.embed_frames(scenes.rgb.numpy()), detector.embed_texts(objects))
-    split = NUM_OBJECT_CAPTIONS
+    split = captions.num_objects
     positive, known = batch.positive[:, :split].numpy(), batch.known[:, :split].numpy()
     thresholds = dict(calibrate(scores, positive, known, objects, rng, prevalence=0.1).thresholds)
     asked = questions(detector, scenes)
-    captions = all_captions().index
-    for relation in ("on", "next to"):
+    for relation in captions.language.relations:
         pairs = [
             (score, true)
             for each in asked
             for fact, score, true in zip(each.facts, each.scores, each.true, strict=True)
-            if fact.relation == relation and fact in captions
+            if fact.relation == relation and fact in captions.index
         ]
         scored, labels = (np.array(column) for column in zip(*pairs, strict=True))
+        example = next(fact.description for fact in captions.facts if fact.relation == relation)
         try:
             found = calibrate(
                 scored[:, None].astype(np.float32),
                 labels[:, None],
                 np.ones((len(labels), 1), dtype=bool),
-                [f"the red cube is {relation} the blue cube"],
+                [example],
                 rng,
                 prevalence=PREVALENCE,
             )
@@ -94,15 +101,18 @@ def measure(detector: ClipDetector, scenes: LabelledScenes) -> dict[str, float]:
         `label_precision` and `label_recall` as labelling decides, all questions of a scene asked at once, precision
         at `PREVALENCE`; and `text_swap`, the share of word swaps of true facts that score below the fact.
     """
+    captions = scenes.captions
     batch = plain_batch(scenes, torch.arange(len(scenes)))
-    scores = similarity(detector.embed_frames(scenes.rgb.numpy()), detector.embed_texts(object_captions()))
-    positive, known = (labels[:, :NUM_OBJECT_CAPTIONS].numpy() for labels in (batch.positive, batch.known))
+    scores = similarity(
+        detector.embed_frames(scenes.rgb.numpy()), detector.embed_texts(captions.object_texts)
+    )
+    positive, known = (labels[:, : captions.num_objects].numpy() for labels in (batch.positive, batch.known))
     metrics = {}
-    for name, columns in OBJECT_COLUMNS.items():
+    for name, columns in _object_columns(captions).items():
         cosines, true, counts = scores[:, columns], positive[:, columns], known[:, columns]
         metrics[f"{name}_auc"] = area_under_curve(cosines[counts & true], cosines[counts & ~true])
     asked = questions(detector, scenes)
-    for relation in ("on", "next to"):
+    for relation in captions.language.relations:
         for name, held_out in (("trained", False), ("held_out", True)):
             values = _measure_relation(detector, asked, relation, held_out)
             metrics.update(

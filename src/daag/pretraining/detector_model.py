@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import VisionTextDualEncoderConfig, VisionTextDualEncoderModel
 
-from daag.pretraining.captions import NUM_OBJECT_CAPTIONS
 from daag.pretraining.labelled_scenes import Batch
-from daag.pretraining.withheld import ATTRIBUTE_SIZES, unseen_together
+from daag.pretraining.withheld import unseen_together
 from daag.rewards.clip import Preprocessing, View, register_towers
 from daag.rewards.text_tower import TextTowerConfig
 from daag.rewards.vision_tower import VisionTowerConfig
@@ -70,19 +69,25 @@ class Pretraining(nn.Module):
 
     Args:
         model: is trained.
+        attribute_sizes: of the world's captions; what the dense heads say.
         stage: relations are learned in `ready` only.
         dense_weight: of the loss of the dense heads.
         patch_weight: of the losses of single patches.
     """
 
     def __init__(
-        self, model: VisionTextDualEncoderModel, stage: Stage, dense_weight: float, patch_weight: float
+        self,
+        model: VisionTextDualEncoderModel,
+        attribute_sizes: tuple[int, ...],
+        stage: Stage,
+        dense_weight: float,
+        patch_weight: float,
     ) -> None:
         super().__init__()
         self.model = model
         self.stage = stage
         self.dense_weight, self.patch_weight = dense_weight, patch_weight
-        self.dense = _DenseHeads(model.config.vision_config)
+        self.dense = _DenseHeads(model.config.vision_config, attribute_sizes)
         # Of objects, relations, and both in single patches.
         self.scales = nn.Parameter(torch.tensor([3.0, 3.0, 3.0, 3.0]))
         self.biases = nn.Parameter(torch.tensor([-5.0, -8.0, -5.0, -8.0]))
@@ -109,10 +114,13 @@ class Pretraining(nn.Module):
         places, texts = (functional.normalize(x.float(), dim=-1) for x in (places, texts))
         cosines = places @ texts.T
         positive, known = batch.positive[:, columns], batch.known[:, columns]
-        unseen = unseen_together(batch.coverage, batch.attributes, columns) & ~positive[:, None]
+        unseen = (
+            unseen_together(batch.captions, batch.coverage, batch.attributes, columns) & ~positive[:, None]
+        )
         best, single = cosines.masked_fill(unseen, -1.0).amax(1), cosines[chosen]
         shown, judged = shown[chosen], (judged & ~unseen)[chosen] & known[chosen.nonzero()[:, 0]]
-        families = (slice(NUM_OBJECT_CAPTIONS), slice(NUM_OBJECT_CAPTIONS, None))
+        split = batch.captions.num_objects
+        families = (slice(split), slice(split, None))
         losses = {}
         for which, part in enumerate(families[: 2 if self.stage == "ready" else 1]):
             name = ("objects", "relations")[which]
@@ -120,7 +128,7 @@ class Pretraining(nn.Module):
             losses[f"{name}-patch"] = self.patch_weight * self._contrast(
                 single[:, part], shown[:, part], judged[:, part], which + 2
             )
-        groups = len(ATTRIBUTE_SIZES) if self.stage == "ready" else 2
+        groups = len(batch.captions.attribute_sizes) if self.stage == "ready" else 2
         losses["dense"] = self.dense_weight * _dense_loss(dense, batch, groups)
         return losses
 
@@ -152,23 +160,24 @@ class Pretraining(nn.Module):
 
 
 class _DenseHeads(nn.Module):
-    """What each place shows, by the groups of `ATTRIBUTE_SIZES`: kinds, and whether there is anything, from shapes;
+    """What each place shows, by the groups of `Captions.attribute_sizes`: kinds, and whether there is anything, from shapes;
     colours from the colours that the place looked at."""
 
-    def __init__(self, config: VisionTowerConfig) -> None:
+    def __init__(self, config: VisionTowerConfig, sizes: tuple[int, ...]) -> None:
         super().__init__()
         self._width, self._colour_width = config.widths[-1], config.colour_width
         self.norm = nn.LayerNorm(self._width)
-        self.kinds = nn.ModuleList(nn.Linear(self._width, size) for size in ATTRIBUTE_SIZES[1::2])
-        self.colours = nn.ModuleList(nn.Linear(self._colour_width, size - 1) for size in ATTRIBUTE_SIZES[::2])
-        self.nothing = nn.Linear(self._width, len(ATTRIBUTE_SIZES[::2]))
+        self.kinds = nn.ModuleList(nn.Linear(self._width, size) for size in sizes[1::2])
+        self.colours = nn.ModuleList(nn.Linear(self._colour_width, size - 1) for size in sizes[::2])
+        self.nothing = nn.Linear(self._width, len(sizes[::2]))
 
     def forward(self, hidden: Float[Tensor, "B P C"]) -> Float[Tensor, "B P A"]:
         shapes, colours = hidden.split([self._width, hidden.shape[-1] - self._width], -1)
         shapes = self.norm(shapes)
         nothing = self.nothing(shapes)
         groups: list[Tensor] = []
-        for which, looked in enumerate(colours.split(self._colour_width, -1)):
+        looks = colours.split(self._colour_width, -1)[: len(self.colours)]
+        for which, looked in enumerate(looks):
             groups += [
                 self.colours[which](looked),
                 nothing[..., which : which + 1],
@@ -216,7 +225,8 @@ def _dense_loss(predicted: Float[Tensor, "B P A"], batch: Batch, groups: int) ->
     main = torch.where(batch.coverage[..., 1:].any(-1), batch.coverage[..., 1:].argmax(-1) + 1, 0)
     ruled_out = batch.ruled_out.gather(1, main[..., None].expand(-1, -1, target.shape[-1]))
     predicted = predicted.masked_fill(ruled_out & (target == 0), -1e4)
-    pairs = zip(predicted.split(ATTRIBUTE_SIZES, -1), target.split(ATTRIBUTE_SIZES, -1), strict=True)
+    sizes = batch.captions.attribute_sizes
+    pairs = zip(predicted.split(sizes, -1), target.split(sizes, -1), strict=True)
     total = torch.zeros(())
     for which, (logits, mixture) in enumerate(list(pairs)[:groups]):
         cross_entropy = -(mixture * functional.log_softmax(logits, -1)).sum(-1)

@@ -14,11 +14,11 @@ from jaxtyping import Bool, Float32
 
 from daag.assembly import make_planner
 from daag.experiments.exploration_data import explore
-from daag.rewards.calibration import MIN_POSITIVES, Calibration, Threshold, family_of
+from daag.rewards.calibration import MIN_POSITIVES, OBJECT_FAMILY, Calibration, Threshold, family_of
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
 from daag.rewards.labelling import came_to_show
-from daag.tasks import STACKING, Fact, is_held_out
+from daag.tasks import Fact, is_held_out
 
 SEED = 900_000
 """Of the episodes; no experiment uses it."""
@@ -42,10 +42,10 @@ class JudgedEpisode:
     """Which are no held-out combination."""
 
 
-def judge(detector: ClipDetector, num_episodes: int) -> list[JudgedEpisode]:
+def judge(world: str, detector: ClipDetector, num_episodes: int) -> list[JudgedEpisode]:
     """Explore tasks that are not held out, and score everything that could be claimed."""
-    planner, judged = make_planner(), []
-    for explored in explore("rgb-stacking", num_episodes, SEED, motion_frames=0, held_out=False):
+    planner, judged = make_planner(env_name=world), []
+    for explored in explore(world, num_episodes, SEED, motion_frames=0, held_out=False):
         descriptions = tuple(
             text
             for text in planner.describe(explored.episode.objects)
@@ -75,11 +75,9 @@ def calibrated_for_labels(
     keeps its threshold.
     """
     calibration = detector.calibration
-    for relation in (
-        STACKING.relations * 2
-    ):  # twice, since claims of one relation give way to better ones of the other
-        if relation in calibration.thresholds:
-            calibration = _with_threshold(calibration, relation, episodes, rng)
+    relations = [family for family in calibration.thresholds if family != OBJECT_FAMILY]
+    for relation in relations * 2:  # twice, since claims of one relation give way to better ones of the other
+        calibration = _with_threshold(calibration, relation, episodes, rng)
     return detector.with_calibration(calibration)
 
 

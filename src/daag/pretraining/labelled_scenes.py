@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from daag.errors import ModelError
-from daag.pretraining.captions import LOOKS, NUM_OBJECT_CAPTIONS, all_captions, relation_labels
+from daag.pretraining.captions import Captions, captions_of
 from daag.pretraining.scenes import RenderedScene, ScenePool
 from daag.pretraining.withheld import MAX_OBJECTS, about_hushed, hushed_of, ruled_out_of
-from daag.tasks import COLOURS, STACKING, Fact, is_held_out
+from daag.tasks import Fact, is_held_out, language_of
 
 PATCH_PIXELS = 8
 
@@ -32,23 +32,25 @@ PATCH_COVERED = 0.4
 
 @dataclass(frozen=True, eq=False)
 class LabelledScenes:
-    """N scenes. Object ids run from 1 to 6; row 0 of an id's axis is the table."""
+    """N scenes of one world. Object ids run from 1 to 7; row 0 of an id's axis is everything else."""
 
+    captions: Captions
+    """Of the world."""
     rgb: UInt8[Tensor, "N 64 64 3"]
     shapes: UInt8[Tensor, "N 64 64 3"]
     """The same scenes with each object in some colour."""
     segmentation: Int8[Tensor, "N 64 64"]
-    looks: Int64[Tensor, "N 7"]
-    """The index in `LOOKS` of each id; -1 where a scene has no such object."""
-    attributes: Float[Tensor, "N 7 A"]
-    """One-hot groups of `ATTRIBUTE_SIZES` for each id."""
+    looks: Int64[Tensor, "N I"]
+    """The index in `captions.looks` of each id; -1 where a scene has no such object."""
+    attributes: Float[Tensor, "N I A"]
+    """One-hot groups of `captions.attribute_sizes` for each id."""
     relations: Bool[Tensor, "N C"]
-    """Which captions of relations are true; see `relation_labels`."""
+    """Which captions of relations are true; see `Captions.labels`."""
     facts: tuple[tuple[Fact, ...], ...]
     """All true facts, held-out ones included: for measuring only."""
-    hushed: Bool[Tensor, "N 7 3"]
+    hushed: Bool[Tensor, "N I 3"]
     """Of which objects nothing is told about what they rest on, carry, and stand next to; see `hushed_of`."""
-    ruled_out: Bool[Tensor, "N 7 A"]
+    ruled_out: Bool[Tensor, "N I A"]
     """Kinds that an object cannot be said not to have, or not to rest on or carry; see `ruled_out_of`."""
     frames_per_clip: int = 1
     """So many scenes that follow each other show the same objects."""
@@ -71,13 +73,14 @@ class LabelledScenes:
                 "expected a pool without held-out combinations; render it anew with daag.pretraining.scenes"
             )
         names = [pool.object_names[int(frame)] for frame in frames]
-        scenes = cls._make(rgb, pool.shapes(frames), pool.segmentation(frames), names, facts)
+        scenes = cls._make(pool.world, rgb, pool.shapes(frames), pool.segmentation(frames), names, facts)
         return replace(scenes, frames_per_clip=pool.frames_per_clip)
 
     @classmethod
-    def from_scenes(cls, scenes: Sequence[RenderedScene]) -> "LabelledScenes":
-        """Take rendered scenes, held-out combinations allowed: for measuring."""
+    def from_scenes(cls, scenes: Sequence[RenderedScene], world: str = "rgb-stacking") -> "LabelledScenes":
+        """Take rendered scenes of a world, held-out combinations allowed: for measuring."""
         return cls._make(
+            world,
             np.stack([scene.rgb for scene in scenes]),
             np.stack([scene.shapes for scene in scenes]),
             np.stack([scene.segmentation for scene in scenes]).astype(np.int8),
@@ -88,13 +91,15 @@ class LabelledScenes:
     @classmethod
     def _make(
         cls,
+        world: str,
         rgb: np.ndarray,
         shapes: np.ndarray,
         segmentation: np.ndarray,
         names: Sequence[dict[int, str]],
         facts: Sequence[tuple[Fact, ...]],
     ) -> "LabelledScenes":
-        look_index = {str(look): i for i, look in enumerate(LOOKS)}
+        captions = captions_of(language_of(world))
+        look_index = {str(look): i for i, look in enumerate(captions.looks)}
         looks = np.full((len(rgb), MAX_OBJECTS + 1), -1)
         below, above = np.full((2, *looks.shape), -1)
         for row, (named, held) in enumerate(zip(names, facts, strict=True)):
@@ -108,16 +113,18 @@ class LabelledScenes:
                     above[row, ids[lower]] = look_index[upper]
         own, under, over = (torch.from_numpy(which) for which in (looks, below, above))
         seen = torch.from_numpy(np.ascontiguousarray(segmentation))
+        each = (own, under, over) if captions.supports else (own,)
         return cls(
+            captions,
             torch.from_numpy(np.ascontiguousarray(rgb)),
             torch.from_numpy(np.ascontiguousarray(shapes)),
             seen,
             own,
-            torch.cat([_one_hot(which) for which in (own, under, over)], dim=-1),
-            torch.from_numpy(relation_labels(facts)),
+            torch.cat([_one_hot(captions, which) for which in each], dim=-1),
+            torch.from_numpy(captions.labels(facts)),
             tuple(facts),
-            hushed_of(seen, own, under, over),
-            ruled_out_of(own, under, over),
+            hushed_of(captions, seen, own, under, over),
+            ruled_out_of(captions, own, under, over),
         )
 
 
@@ -125,23 +132,24 @@ class LabelledScenes:
 class Batch:
     """What one training step sees: B augmented pictures and their labels."""
 
+    captions: Captions
     pixels: Float[Tensor, "B 3 64 64"]
     """RGB in [0, 1]."""
     shapes: Float[Tensor, "B 3 64 64"]
     """The same with each object in some colour: what shapes are learnt from."""
-    coverage: Float[Tensor, "B P 7"]
+    coverage: Float[Tensor, "B P I"]
     """Which share of each patch each id covers."""
-    attributes: Float[Tensor, "B 7 A"]
+    attributes: Float[Tensor, "B I A"]
     positive: Bool[Tensor, "B C"]
     """Which captions are true."""
     known: Bool[Tensor, "B C"]
     """Which captions may be judged; no relation in a crop, no object that is barely visible."""
-    looks: Int64[Tensor, "B 7"]
-    hushed: Bool[Tensor, "B 7 3"]
-    ruled_out: Bool[Tensor, "B 7 A"]
+    looks: Int64[Tensor, "B I"]
+    hushed: Bool[Tensor, "B I 3"]
+    ruled_out: Bool[Tensor, "B I A"]
 
     @property
-    def shows(self) -> Bool[Tensor, "B P 7"]:
+    def shows(self) -> Bool[Tensor, "B P I"]:
         """Which ids each patch shows: those that cover it well, and those that cover no other patch better."""
         coverage = self.coverage.clone()
         coverage[..., 0] = 0
@@ -156,9 +164,9 @@ class Batch:
         True where the patch shows what a true caption speaks of: of "A on B", A. Whoever is under something is hidden
         too often to be asked, so there nothing is judged.
         """
-        has_look = functional.one_hot(self.looks + 1, len(LOOKS) + 1)[..., 1:].float()
+        captions = self.captions
+        has_look = functional.one_hot(self.looks + 1, len(captions.looks) + 1)[..., 1:].float()
         shows = self.shows.float() @ has_look
-        captions = all_captions()
         positive = self.positive[:, columns][:, None]
         shown, under = (
             (shows @ torch.from_numpy(which)[columns].float().T > 0) & positive
@@ -189,8 +197,8 @@ def draw_batch(
     )
     coverage = _coverage(ids[:, 0].long())
     looks, hushed = scenes.looks[index], scenes.hushed[index]
-    positive, known = _labels(looks, coverage, scenes.relations[index], is_crop)
-    known &= positive | ~about_hushed(looks, hushed)
+    positive, known = _labels(scenes.captions, looks, coverage, scenes.relations[index], is_crop)
+    known &= positive | ~about_hushed(scenes.captions, looks, hushed)
     pixels, shapes = _recolour(pixels, generator), _recolour(_mixed_colours(shapes, generator), generator)
     return _batch(scenes, index, pixels, shapes, coverage, positive, known)
 
@@ -199,7 +207,7 @@ def plain_batch(scenes: LabelledScenes, index: Int64[Tensor, "B"]) -> Batch:
     """Whole frames as they are: for measuring."""
     coverage = _coverage(scenes.segmentation[index].long())
     whole = torch.zeros(len(index), dtype=torch.bool)
-    positive, known = _labels(scenes.looks[index], coverage, scenes.relations[index], whole)
+    positive, known = _labels(scenes.captions, scenes.looks[index], coverage, scenes.relations[index], whole)
     pixels = scenes.rgb[index].permute(0, 3, 1, 2).float() / 255
     return _batch(scenes, index, pixels, pixels, coverage, positive, known)
 
@@ -209,12 +217,13 @@ def _batch(
     index: Int64[Tensor, "B"],
     pixels: Float[Tensor, "B 3 64 64"],
     shapes: Float[Tensor, "B 3 64 64"],
-    coverage: Float[Tensor, "B P 7"],
+    coverage: Float[Tensor, "B P I"],
     positive: Bool[Tensor, "B C"],
     known: Bool[Tensor, "B C"],
 ) -> Batch:
     """With what the scenes themselves say."""
     return Batch(
+        captions=scenes.captions,
         pixels=pixels,
         shapes=shapes,
         coverage=coverage,
@@ -227,14 +236,15 @@ def _batch(
     )
 
 
-def _one_hot(looks: Int64[Tensor, "N 7"]) -> Float[Tensor, "N 7 A"]:
-    colour = torch.where(looks < 0, len(COLOURS), looks % len(COLOURS))
-    kind = torch.where(looks < 0, len(STACKING.kinds), looks // len(COLOURS))
-    groups = [functional.one_hot(colour, len(COLOURS) + 1), functional.one_hot(kind, len(STACKING.kinds) + 1)]
+def _one_hot(captions: Captions, looks: Int64[Tensor, "N I"]) -> Float[Tensor, "N I A"]:
+    colours, kinds = len(captions.language.colours), len(captions.language.kinds)
+    colour = torch.where(looks < 0, colours, looks % colours)
+    kind = torch.where(looks < 0, kinds, looks // colours)
+    groups = [functional.one_hot(colour, colours + 1), functional.one_hot(kind, kinds + 1)]
     return torch.cat(groups, dim=-1).float()
 
 
-def _coverage(ids: Int64[Tensor, "B 64 64"]) -> Float[Tensor, "B P 7"]:
+def _coverage(ids: Int64[Tensor, "B 64 64"]) -> Float[Tensor, "B P I"]:
     per_pixel = functional.one_hot(ids, MAX_OBJECTS + 1).permute(0, 3, 1, 2).float()
     return functional.avg_pool2d(per_pixel, PATCH_PIXELS).flatten(2).transpose(1, 2)
 
@@ -280,8 +290,9 @@ def _mixed_colours(
 
 
 def _labels(
-    looks: Int64[Tensor, "B 7"],
-    coverage: Float[Tensor, "B P 7"],
+    captions: Captions,
+    looks: Int64[Tensor, "B I"],
+    coverage: Float[Tensor, "B P I"],
     relations: Bool[Tensor, "B C"],
     is_crop: Bool[Tensor, "B"],
 ) -> tuple[Bool[Tensor, "B C"], Bool[Tensor, "B C"]]:
@@ -289,10 +300,10 @@ def _labels(
     visible = coverage.sum(1) * PATCH_PIXELS**2
     visible[:, 0] = 0
     # One column more than looks takes what has no look: the table and the ids that a scene does not use.
-    per_look = torch.zeros(len(looks), len(LOOKS) + 1).scatter_add_(1, (looks + 1), visible)[:, 1:]
-    by_kind = per_look.view(-1, len(STACKING.kinds), len(COLOURS))
+    per_look = torch.zeros(len(looks), len(captions.looks) + 1).scatter_add_(1, (looks + 1), visible)[:, 1:]
+    by_kind = per_look.view(-1, len(captions.language.kinds), len(captions.language.colours))
     pixels = torch.cat([per_look, by_kind.amax(2), by_kind.amax(1)], dim=1)
     positive, known = relations.clone(), (~is_crop)[:, None].repeat(1, relations.shape[1])
-    positive[:, :NUM_OBJECT_CAPTIONS] = pixels >= VISIBLE_PIXELS
-    known[:, :NUM_OBJECT_CAPTIONS] = (pixels >= VISIBLE_PIXELS) | (pixels == 0)
+    positive[:, : captions.num_objects] = pixels >= VISIBLE_PIXELS
+    known[:, : captions.num_objects] = (pixels >= VISIBLE_PIXELS) | (pixels == 0)
     return positive & known, known

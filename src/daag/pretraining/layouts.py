@@ -2,14 +2,23 @@
 and in some scenes one of them dropped, so that it lies, leans or stands where it came to rest.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import mujoco
 import numpy as np
 
+from daag.envs.scene import sample_looks
 from daag.envs.stacking.model import FINGER_LENGTH, HOME, StackingModel
-from daag.envs.stacking.scene import MIN_SPACING, WORKSPACE_HALF_EXTENT
-from daag.tasks import CARRYING_KINDS, OBJECT_HEIGHT
+from daag.envs.stacking.scene import (
+    MAX_OBJECTS,
+    MIN_OBJECTS,
+    MIN_SPACING,
+    WORKSPACE_HALF_EXTENT,
+    sample_scene,
+)
+from daag.tasks import CARRYING_KINDS, OBJECT_HEIGHT, STACKING, Look, is_held_out, possible_facts
 
 GRIPPER_SHARE = 0.3
 """Of scenes in which the gripper is seen; else it waits outside the picture."""
@@ -31,6 +40,33 @@ class Layout:
     poses: np.ndarray
     gripper: np.ndarray
     dropped: tuple[int, int] | None = None
+
+
+def draw(
+    rng: np.random.Generator, held_out: bool
+) -> tuple[StackingModel, Callable[[np.random.Generator, np.ndarray], None]]:
+    """Draw a scene, and how its objects are placed anew.
+
+    Args:
+        rng: where the randomness comes from.
+        held_out: whether two of its objects must make a held-out combination when stacked.
+    """
+    looks = _looks(rng)
+    while held_out and not any(is_held_out(fact) for fact in possible_facts(looks, ("on",))):
+        looks = _looks(rng)
+    scene_model = StackingModel.build(sample_scene(rng, looks))
+    return scene_model, partial(_placed_anew, scene_model, mujoco.MjData(scene_model.model))
+
+
+def _looks(rng: np.random.Generator) -> tuple[Look, ...]:
+    return sample_looks(rng, int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1)), (), STACKING.looks)
+
+
+def _placed_anew(
+    scene_model: StackingModel, data: mujoco.MjData, rng: np.random.Generator, qpos: np.ndarray
+) -> None:
+    arrange(rng, scene_model, data)
+    qpos[:] = data.qpos
 
 
 def arrange(rng: np.random.Generator, scene_model: StackingModel, data: mujoco.MjData) -> None:

@@ -1,16 +1,18 @@
-"""Random stacking scenes for pretraining: rendered, captioned, and never of a held-out combination unless asked.
+"""Random scenes for pretraining: rendered, captioned, and never of a held-out combination unless asked.
 
 A pool of clips on disk spares the trainings from rendering what they have seen before:
 
     python -m daag.pretraining.scenes --out checkpoints/pool --num-clips 10000
+    python -m daag.pretraining.scenes --out checkpoints/pool-room --world room --num-clips 10000
 """
 
 import colorsys
 import json
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import mujoco
 import numpy as np
@@ -19,13 +21,22 @@ from jaxtyping import Float16, Int8, Int16, UInt8
 from rich.progress import track
 
 from daag.envs.camera import RayCastCamera, View
-from daag.envs.scene import sample_looks
+from daag.envs.scene_model import SceneModel
 from daag.envs.shading import Surfaces
-from daag.envs.stacking.model import StackingModel
-from daag.envs.stacking.scene import MAX_OBJECTS, MIN_OBJECTS, sample_scene
 from daag.errors import ModelError, SceneError
-from daag.pretraining.layouts import arrange
-from daag.tasks import CARRYING_KINDS, STACKING, Fact, Look, is_held_out
+from daag.pretraining import layouts, viewpoints
+from daag.tasks import Fact, is_held_out
+
+WorldName = Literal["rgb-stacking", "room"]
+
+Arrange = Callable[[np.random.Generator, np.ndarray], None]
+"""Places things anew: writes to the positions of all joints, float64 (Q,)."""
+
+_DRAW: dict[str, Callable[[np.random.Generator, bool], tuple[SceneModel, Arrange]]] = {
+    "rgb-stacking": layouts.draw,
+    "room": viewpoints.draw,
+}
+"""By world: draws a scene in which a held-out combination can, or need not, come about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,43 +53,43 @@ class RenderedScene:
     facts: tuple[Fact, ...]
 
 
-def random_scene(rng: np.random.Generator, held_out: bool = False) -> RenderedScene:
+def random_scene(world: WorldName, rng: np.random.Generator, held_out: bool = False) -> RenderedScene:
     """Draw and render one scene.
 
     Args:
+        world: whose.
         rng: where the randomness comes from.
         held_out: whether the scene must show a held-out combination; else it shows none.
     """
-    return random_clip(rng, 1, held_out)[0]
+    return random_clip(world, rng, 1, held_out)[0]
 
 
 def random_clip(
-    rng: np.random.Generator, num_frames: int, held_out: bool = False, size_pixels: int = 64
+    world: WorldName,
+    rng: np.random.Generator,
+    num_frames: int,
+    held_out: bool = False,
+    size_pixels: int = 64,
 ) -> list[RenderedScene]:
-    """Draw a scene and render it several times, its objects placed anew each time; shades and light stay.
+    """Draw a scene and render it several times, what moves placed anew each time; shades and light stay.
 
     Args:
+        world: whose.
         rng: where the randomness comes from.
         num_frames: how many times.
         held_out: whether every frame must show a held-out combination; else none does.
         size_pixels: width and height of the pictures.
     """
-    looks = sample_looks(rng, int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1)), (), STACKING.looks)
-    if held_out:
-        while not any(
-            is_held_out(Fact("on", a, b)) for a in looks for b in looks if a != b and _stackable(a, b)
-        ):
-            looks = sample_looks(rng, int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1)), (), STACKING.looks)
-    scene_model = StackingModel.build(sample_scene(rng, looks))
+    scene_model, arrange = _DRAW[world](rng, held_out)
     data = mujoco.MjData(scene_model.model)
-    camera = RayCastCamera(scene_model.scene.camera, size_pixels, size_pixels)
     frames: list[RenderedScene] = []
     while len(frames) < num_frames:
-        arrange(rng, scene_model, data)
+        arrange(rng, data.qpos)
         facts = tuple(sorted(scene_model.facts(data.qpos)))
         if any(map(is_held_out, facts)) != held_out:
             continue
         mujoco.mj_kinematics(scene_model.model, data)
+        camera = RayCastCamera(scene_model.camera_at(data.qpos), size_pixels, size_pixels)
         seen, shapes = (
             camera.render(scene_model.model, data, surfaces, scene_model.scene.light)
             for surfaces in (scene_model.surfaces, _in_any_colours(rng, scene_model))
@@ -87,22 +98,20 @@ def random_clip(
     return frames
 
 
-def _stackable(first: Look, second: Look) -> bool:
-    return {first.kind, second.kind} <= set(CARRYING_KINDS)
-
-
-def _in_any_colours(rng: np.random.Generator, scene_model: StackingModel) -> Surfaces:
+def _in_any_colours(rng: np.random.Generator, scene_model: SceneModel) -> Surfaces:
     """What things look like if every object has a colour that no word need fit; greys are as likely as in the palette."""
     surfaces = scene_model.surfaces
     albedo = surfaces.albedo.copy()
-    for geom in np.flatnonzero(surfaces.object_id):
+    for object_id in range(1, len(scene_model.scene.objects) + 1):
         saturation = float(np.clip(rng.uniform(-0.2, 1.3), 0.0, 1.0))
-        albedo[geom] = colorsys.hsv_to_rgb(rng.uniform(), saturation, rng.uniform(0.03, 1.0))
+        albedo[surfaces.object_id == object_id] = colorsys.hsv_to_rgb(
+            rng.uniform(), saturation, rng.uniform(0.03, 1.0)
+        )
     return replace(surfaces, albedo=albedo)
 
 
 def _rendered(
-    view: View, shapes: UInt8[np.ndarray, "H W 3"], scene_model: StackingModel, facts: tuple[Fact, ...]
+    view: View, shapes: UInt8[np.ndarray, "H W 3"], scene_model: SceneModel, facts: tuple[Fact, ...]
 ) -> RenderedScene:
     names = dict(enumerate(scene_model.scene.names, start=1))
     return RenderedScene(view.rgb, shapes, view.depth, view.normals, view.segmentation, names, facts)
@@ -129,6 +138,7 @@ class ScenePool:
         try:
             self.index: dict[str, object] = json.loads((directory / "pool.json").read_text())
             self.frames_per_clip = int(str(self.index["frames_per_clip"]))
+            self.world = str(self.index.get("world", "rgb-stacking"))
             raw = [json.loads(line) for line in (directory / "scenes.jsonl").read_text().splitlines()]
             self.object_names: list[dict[int, str]] = [
                 dict(enumerate(item["objects"], start=1)) for item in raw
@@ -172,6 +182,7 @@ class PoolConfig:
 
     out: Path
     """Directory to write."""
+    world: WorldName = "rgb-stacking"
     num_clips: int = 10_000
     frames_per_clip: int = 4
     seed: int = 0
@@ -182,7 +193,7 @@ class PoolConfig:
     def clip(self, index: int) -> list[RenderedScene]:
         """Clip `index`, which depends on it and the seed only."""
         rng = np.random.default_rng((self.seed, index))
-        return random_clip(rng, self.frames_per_clip, size_pixels=self.size_pixels)
+        return random_clip(self.world, rng, self.frames_per_clip, size_pixels=self.size_pixels)
 
     def clips(self) -> Iterator[list[RenderedScene]]:
         """The pool's clips, in order."""
@@ -216,7 +227,12 @@ def write_pool(config: PoolConfig) -> None:
                 frame += 1
     for array in arrays.values():
         array.flush()
-    summary = {"num_frames": count, "frames_per_clip": config.frames_per_clip, "seed": config.seed}
+    summary = {
+        "world": config.world,
+        "num_frames": count,
+        "frames_per_clip": config.frames_per_clip,
+        "seed": config.seed,
+    }
     (config.out / "pool.json").write_text(json.dumps(summary))
 
 
