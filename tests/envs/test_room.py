@@ -210,7 +210,7 @@ def test_a_route_is_walked_in_its_order():
             while f"the {name} is right in front" not in {
                 fact.description for fact in model_of(env).facts(env._data.qpos)
             }:
-                _, reward, *_ = env.step(expert.act(Look.parse(name)))
+                _, reward, *_ = env.step(expert.act(Fact("in front", Look.parse(name))))
             found.append(reward)
         assert found == rewards
 
@@ -223,7 +223,7 @@ def test_the_expert_finds_what_is_asked_for_and_noise_makes_it_worse():
             expert = RoomExpert(env, noise, np.random.default_rng(seed))
             terminated = truncated = False
             while not (terminated or truncated):
-                *_, terminated, truncated, _ = env.step(expert.act(env._goal[0].subject))
+                *_, terminated, truncated, _ = env.step(expert.act(env._goal[0]))
             count += terminated
         return count
 
@@ -238,7 +238,7 @@ def recorded(seed: int = 4) -> Episode:
     expert = RoomExpert(env)
     terminated = truncated = False
     while not (terminated or truncated):
-        action = expert.act(Look.parse("red ball"))
+        action = expert.act(Fact("in front", Look("red", "ball")))
         _, reward, terminated, truncated, info = env.step(action)
         recorder.add(np.array([action], dtype=np.float32), reward, terminated, truncated, info)
     return recorder.finish("run/task/0")

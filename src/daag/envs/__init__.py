@@ -6,7 +6,7 @@ from daag.envs.recorder import EpisodeRecorder, Picture
 from daag.envs.rerender import facts_at, rerender
 from daag.envs.scene import VARIATIONS, Scene, SceneObject
 from daag.envs.shading import Light, Surfaces, Texture
-from daag.envs.worlds import LANGUAGE_TABLE, RGB_STACKING, ROOM, register
+from daag.envs.worlds import LANGUAGE_TABLE, RGB_STACKING, ROOM, Expert, make_expert, register
 from daag.envs.wrapping import WrappedEnv, wrap
 
 # Gymnasium 1 finds worlds by importing their module, `make("daag.envs:daag/RGBStacking-v0")`, and in no other way: it
@@ -20,6 +20,7 @@ __all__ = [
     "VARIATIONS",
     "CameraPose",
     "EpisodeRecorder",
+    "Expert",
     "Light",
     "Picture",
     "RayCastCamera",
@@ -32,6 +33,7 @@ __all__ = [
     "View",
     "WrappedEnv",
     "facts_at",
+    "make_expert",
     "register",
     "rerender",
     "wrap",

@@ -149,7 +149,8 @@ class Hindsight:
         try:
             attempt = self.attempt(episode, achievement, goal, proposal.plan, seed)
         except EditError as error:  # such as an object that hides behind others all along: counted, not fatal
-            return Augmentation(declined={f"the edit failed: {str(error).split(' in none of ')[0]}": 1})
+            reason = str(error).split(" in none of ")[0].replace(f"episode {episode.id!r}", "the episode")
+            return Augmentation(declined={f"the edit failed: {reason}": 1})
         if not attempt.verdict.accepted:
             return Augmentation(num_proposed=1, rejections=[attempt])
         return Augmentation(num_proposed=1, episodes=[self._accepted(attempt)])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from daag.envs.language_table.env import MAX_MOVE
+from daag.envs.language_table.env import MAX_MOVE, LanguageTableEnv
 from daag.envs.language_table.predicates import APART
 from daag.envs.language_table.pushing import BLOCK_EXTENT, KEEP_CLEAR, PUSH, Board, go, push
 from daag.envs.language_table.routes import Point, is_free
@@ -42,6 +42,29 @@ class _Plan:
 
     def action(self, board: Board) -> Point:
         return go(board, self.goal) if self.block is None else push(board, self.block, self.goal)
+
+
+class BoardExpert:
+    """Pushes until a fact is true.
+
+    Args:
+        env: after `reset`; one of these serves one episode.
+        noise: standard deviation of what is added to x and y of every action, metres.
+        rng: where the noise comes from.
+    """
+
+    def __init__(
+        self, env: LanguageTableEnv, noise: float = 0.0, rng: np.random.Generator | None = None
+    ) -> None:
+        self._env, self._noise, self._rng = env, noise, rng or np.random.default_rng(0)
+        self._pushers: dict[Fact, ScriptedPusher] = {}
+
+    def act(self, goal: Fact) -> Float32[np.ndarray, "2"]:
+        """The action that brings a fact nearer."""
+        if goal not in self._pushers:
+            names = self._env._scene_model.scene.names
+            self._pushers[goal] = ScriptedPusher(names, goal, self._rng, self._noise)
+        return self._pushers[goal].action(self._env._data.qpos)
 
 
 class ScriptedPusher:

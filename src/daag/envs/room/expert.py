@@ -8,7 +8,7 @@ import numpy as np
 from daag.envs.room.env import FORWARD, TURN, RoomEnv
 from daag.envs.room.model import RoomModel
 from daag.envs.room.space import free_grid, walk
-from daag.tasks import Look
+from daag.tasks import Fact, Look
 
 CELL = 0.1
 """Metres between the points of the floor over which ways are searched."""
@@ -34,19 +34,20 @@ class RoomExpert:
         self._free, self._points = free_grid(self._scene, CELL)
         self._steps: dict[Look, np.ndarray] = {}
 
-    def act(self, goal: Look) -> int:
-        """The action towards an object."""
+    def act(self, goal: Fact) -> int:
+        """The action towards the object that is to be in front."""
         if self._rng.random() < self._noise:
             return int(self._rng.integers(len(self._env.actions)))
         x, y, yaw = (float(value) for value in self._env._data.qpos[:3])
-        index = [item.look for item in self._scene.objects].index(goal)
+        look = goal.subject
+        index = [item.look for item in self._scene.objects].index(look)
         if self._model.is_near(x, y, index) and self._model.sees(x, y, index):
             spot = self._scene.spots[index]
             turns = round(((atan2(spot.y - y, spot.x - x) - yaw + pi) % (2 * pi) - pi) / TURN)
         else:
-            if goal not in self._steps:
-                self._steps[goal] = self._steps_to(index)
-            turns = min(_TURNS, key=lambda count: self._left(x, y, yaw, count, self._steps[goal]))
+            if look not in self._steps:
+                self._steps[look] = self._steps_to(index)
+            turns = min(_TURNS, key=lambda count: self._left(x, y, yaw, count, self._steps[look]))
         return self._env.actions.index("forward" if not turns else "turn left" if turns > 0 else "turn right")
 
     def _left(self, x: float, y: float, yaw: float, turns: int, steps: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """The RGB Stacking world."""
 
 from daag.envs.stacking.env import GRASP_HEIGHT, RGBStackingEnv
+from daag.envs.stacking.expert import StackingExpert
 from daag.envs.stacking.model import StackingModel
 from daag.envs.stacking.scene import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT, StackingScene
 
@@ -9,6 +10,7 @@ __all__ = [
     "WORKSPACE_CENTER",
     "WORKSPACE_HALF_EXTENT",
     "RGBStackingEnv",
+    "StackingExpert",
     "StackingModel",
     "StackingScene",
 ]

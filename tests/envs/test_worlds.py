@@ -1,0 +1,85 @@
+"""What all of daag's own worlds promise, each of them held to it."""
+
+import gymnasium
+import numpy as np
+import pytest
+
+from daag.envs import LANGUAGE_TABLE, RGB_STACKING, ROOM, EpisodeRecorder, Expert, make_expert, rerender
+from daag.envs.worlds import scene_model_of
+from daag.errors import ConfigError, UnknownNameError
+from daag.tasks import Fact
+
+WORLDS = (RGB_STACKING, ROOM, LANGUAGE_TABLE)
+SMALL = {"image_size": 16, "quality": "fast"}
+GOALS = {
+    RGB_STACKING: ("the red cube is on the blue cube", "the red cube is next to the blue cube"),
+    ROOM: ("the red ball is right in front",),
+    LANGUAGE_TABLE: ("the red moon is touching the blue cube", "the red moon is in the middle"),
+}
+
+
+def play(world: str, goal: str, seed: int, noise: float = 0.0, **settings) -> bool:
+    env = gymnasium.make(world, **{**SMALL, **settings})
+    env.reset(seed=seed, options={"goal": (goal,)})
+    expert = make_expert(env, noise, np.random.default_rng(seed))
+    terminated = truncated = False
+    while not (terminated or truncated):
+        *_, terminated, truncated, _ = env.step(expert.act(Fact.parse(goal)))
+    return bool(terminated)
+
+
+@pytest.mark.parametrize(("world", "goal"), [(world, goal) for world in WORLDS for goal in GOALS[world]])
+def test_every_world_has_an_expert_that_brings_its_facts_about(world, goal):
+    successes = [play(world, goal, seed) for seed in range(6)]
+    assert sum(successes) >= 5
+
+
+def test_noise_makes_an_expert_miss():
+    goal = GOALS[RGB_STACKING][0]
+    assert not all(play(RGB_STACKING, goal, seed, noise=0.1) for seed in range(4))
+
+
+def test_an_expert_of_primitives_does_not_drive_velocities():
+    env = gymnasium.make(RGB_STACKING, control="cartesian", **SMALL)
+    env.reset(seed=0)
+    with pytest.raises(ConfigError, match="control='primitive'"):
+        make_expert(env)
+
+
+def test_other_peoples_worlds_have_no_expert_and_no_oracle():
+    env = gymnasium.make("CartPole-v1")
+    with pytest.raises(UnknownNameError, match="CartPole-v1"):
+        make_expert(env)
+    with pytest.raises(UnknownNameError, match="CartPole-v1"):
+        scene_model_of("CartPole-v1")
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_every_world_can_be_recorded_and_drawn_again(world):
+    env = gymnasium.make(world, image_size=24)
+    observation, info = env.reset(seed=2, options={"goal": GOALS[world][:1]})
+    recorder = EpisodeRecorder(world, 2, observation, info)
+    assert isinstance(make_expert(env), Expert)
+    action = make_expert(env).act(Fact.parse(GOALS[world][0]))
+    _, reward, terminated, truncated, info = env.step(action)
+    recorder.add(np.atleast_1d(action).astype(np.float32), float(reward), terminated, truncated, info)
+    episode = recorder.finish("run/task/0")
+    assert np.array_equal(rerender(episode, np.arange(len(episode.frames)), None), episode.frames)
+    facts = [Fact.parse(text) for text in info["facts"]]
+    assert all(fact.relation in env.unwrapped.language.relations for fact in facts)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_what_is_not_to_vary_does_not(world):
+    def tops(vary: tuple[str, ...]) -> set[bytes]:
+        """The upper corners of pictures, where no object is."""
+        found = set()
+        for seed in range(3):
+            env = gymnasium.make(world, image_size=48, vary=vary)
+            env.reset(seed=seed)
+            scene = env.unwrapped._scene_model.scene
+            found.add(repr((scene.light, getattr(scene, "texture_seed", 0))).encode())
+        return found
+
+    assert len(tops(())) == 1
+    assert len(tops(("light", "texture", "camera"))) == 3
