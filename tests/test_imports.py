@@ -15,6 +15,7 @@ MODELS = {"llm", "rewards", "diffusion"}
 LEARNING = {"hindsight", "policies"}
 BELOW_AGENT = WORLDS | MODELS | LEARNING
 BELOW_COMMANDS = BELOW_AGENT | {"agent", "assembly", "envs", "lifelong", "play", "report", "run"}
+SHOWING = {"driving", "filming"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -28,13 +29,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hindsight": WORLDS | MODELS,
     "policies": WORLDS | MODELS,
     "play": {*WORLDS, "envs", "policies"},
+    "driving": set(),
+    "filming": {*WORLDS, "envs", "play", "policies"},
     "agent": BELOW_AGENT | {"play"},
     "run": {*WORLDS, "agent", "hindsight"},
     "assembly": BELOW_AGENT | {"agent", "envs", "play"},
     "lifelong": BELOW_COMMANDS,
     "experiments": BELOW_COMMANDS,
     "pretraining": BELOW_COMMANDS | {"experiments"},
-    "cli": BELOW_COMMANDS | {"experiments", "pretraining"},
+    "cli": BELOW_COMMANDS | SHOWING | {"experiments", "pretraining"},
 }
 """Room to the rooms that it may import, besides itself and `errors`. The arrows of docs/architecture.md."""
 

@@ -1,7 +1,7 @@
 """Puts an agent together from names: worlds, models, arms.  The only place that knows all of them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -11,10 +11,10 @@ from transformers.utils.logging import set_tqdm_hook
 
 from daag.agent import Agent, AgentConfig, Env
 from daag.diffusion import Compositor, ControlNetEditor, OracleEditor, VideoEditor
-from daag.envs import RGB_STACKING, register, rerender
+from daag.envs import LANGUAGE_TABLE, RGB_STACKING, ROOM, register, rerender
 from daag.envs.stacking import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT
 from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer
-from daag.errors import UnknownNameError
+from daag.errors import ConfigError, UnknownNameError
 from daag.hindsight import GateConfig, Hindsight, HindsightConfig
 from daag.llm import CachedPlanner, GrammarPlanner, Planner
 from daag.policies import (
@@ -33,7 +33,7 @@ from daag.tasks import CARRYING_KINDS, language_of
 Arm = Literal[
     "none", "match", "relabel", "compositor", "per-frame", "hea", "oracle", "hea-no-gate", "hea-no-exchange"
 ]
-EnvName = Literal["rgb-stacking"]
+EnvName = Literal["rgb-stacking", "room", "language-table"]
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,22 @@ class _WorldSpec:
     """What the assembly must know of a world."""
 
     env_id: str
-    kwargs: Mapping[str, Any]
-    workspace: Workspace
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    records_motion: bool = False
+    """Whether its steps are long enough to record frames in between."""
+    workspace: Workspace | None = None
+    """What actions are scaled by, where they are clicks on a table."""
 
 
 _WORLDS: dict[str, _WorldSpec] = {
     "rgb-stacking": _WorldSpec(
         RGB_STACKING,
-        {"kinds": CARRYING_KINDS, "terminate_on_success": False},
-        Workspace(WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT),
-    )
+        {"kinds": CARRYING_KINDS},
+        records_motion=True,
+        workspace=Workspace(WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT),
+    ),
+    "room": _WorldSpec(ROOM),
+    "language-table": _WorldSpec(LANGUAGE_TABLE),
 }
 
 EDITORS: dict[str, Callable[[], VideoEditor]] = {
@@ -64,17 +70,34 @@ EDITORS: dict[str, Callable[[], VideoEditor]] = {
 ARMS: tuple[str, ...] = tuple(Arm.__args__)  # type: ignore[attr-defined]
 
 
-def make_env(name: str, motion_frames: int = 8, num_objects: int = 4) -> Env:
-    """A world by name; episodes do not end on success, which is for the agent to notice.
+def make_env(
+    name: str,
+    motion_frames: int = 8,
+    num_objects: int = 4,
+    terminate_on_success: bool = False,
+    **settings: Any,
+) -> Env:
+    """A world by name; by default episodes do not end on success, which is for the agent to notice.
+
+    Args:
+        name: of the world.
+        motion_frames: recorded in each step, where steps are long enough.
+        num_objects: in each scene.
+        terminate_on_success: whether episodes end when the task is achieved.
+        settings: the world's own, such as `control` or `look`.
 
     Raises:
         UnknownNameError: no such world.
     """
-    if name not in _WORLDS:
-        raise UnknownNameError("world", name, _WORLDS)
+    spec = _spec(name)
     register()
-    spec = _WORLDS[name]
-    return gymnasium.make(spec.env_id, **spec.kwargs, motion_frames=motion_frames, num_objects=num_objects)
+    motion = {"motion_frames": motion_frames} if spec.records_motion else {}
+    return gymnasium.make(
+        spec.env_id,
+        **{**spec.kwargs, **motion, **settings},
+        num_objects=num_objects,
+        terminate_on_success=terminate_on_success,
+    )
 
 
 def make_explorer(env_name: str, config: ExplorationConfig | None = None) -> Exploration:
@@ -82,10 +105,25 @@ def make_explorer(env_name: str, config: ExplorationConfig | None = None) -> Exp
 
     Raises:
         UnknownNameError: no such world.
+        ConfigError: nothing explores there yet.
     """
-    if env_name not in _WORLDS:
-        raise UnknownNameError("world", env_name, _WORLDS)
-    return Exploration(config or ExplorationConfig(), _WORLDS[env_name].workspace)
+    return Exploration(config or ExplorationConfig(), _workspace(env_name))
+
+
+def _spec(name: str) -> _WorldSpec:
+    if name not in _WORLDS:
+        raise UnknownNameError("world", name, _WORLDS)
+    return _WORLDS[name]
+
+
+def _workspace(env_name: str) -> Workspace:
+    workspace = _spec(env_name).workspace
+    if workspace is None:
+        raise ConfigError(
+            f"no policy of daag's learns in the world {env_name!r} yet; 'daag play' and 'daag watch' show it, and "
+            "'daag lifelong --env rgb-stacking' learns"
+        )
+    return workspace
 
 
 def load_detector(name: str) -> ClipDetector:
@@ -176,10 +214,9 @@ def make_agent(
 
     Raises:
         UnknownNameError: no such world or arm.
+        ConfigError: no policy learns in that world yet.
     """
-    if env_name not in _WORLDS:
-        raise UnknownNameError("world", env_name, _WORLDS)
-    workspace = _WORLDS[env_name].workspace
+    workspace = _workspace(env_name)
     if lifelong is None:
         lifelong = LifelongBuffer(EpisodeStore.in_memory(vector_size(detector)))
     return Agent(

@@ -4,19 +4,27 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import track
 
 from daag import lifelong
-from daag.assembly import hide_short_progress, make_env
+from daag.assembly import EnvName, hide_short_progress, make_env, make_planner
+from daag.driving import drive, raw_keys
 from daag.envs import rerender
 from daag.errors import DaagError, UnknownNameError
 from daag.experiments import EXPERIMENTS, ReproduceConfig
+from daag.filming import film, save_film
 from daag.report import write_report
 from daag.tasks import Task
+
+
+def _held_out_seeds(count: int) -> list[int]:
+    """Scenes that no run explores in or is evaluated on while it learns."""
+    return [lifelong.EVALUATION_SEED + 900_000 + scene for scene in range(count)]
 
 
 @dataclass(frozen=True)
@@ -56,10 +64,70 @@ class Eval:
     def run(self, console: Console) -> None:
         """Evaluate, and print the success rate."""
         run = lifelong.resume(self.run_directory)
-        seeds = [lifelong.EVALUATION_SEED + 900_000 + scene for scene in range(self.scenes)]
+        seeds = _held_out_seeds(self.scenes)
         env = make_env(run.config.env, motion_frames=0, num_objects=run.config.num_objects)
         rate = run.agent.evaluate(Task(self.task), env, seeds)
         console.print(f"{self.task}: {rate:.0%} of {self.scenes} held-out scenes")
+
+
+@dataclass(frozen=True)
+class Play:
+    """Drive a world from the keyboard, in this terminal; the keys are named under the picture.
+
+    Example: daag play --env room --size 96
+    """
+
+    env: EnvName = "rgb-stacking"
+    """Which world. Stacking is driven by velocities here."""
+    seed: int = 0
+    """Of the first scene."""
+    size: int = 64
+    """Pixels of the picture's side; the terminal needs as many columns, and half as many rows."""
+
+    def run(self, console: Console) -> None:
+        """Drive until q."""
+        settings: dict[str, Any] = {"control": "cartesian"} if self.env == "rgb-stacking" else {}
+        env = make_env(self.env, terminate_on_success=True, image_size=self.size, **settings)
+        with raw_keys() as keys:
+            reached = drive(self.env, env, keys, console, self.seed)
+        console.print(f"{reached} reached")
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Save a film of who acts, an animated GIF: the policy of a run, the scripted expert, or chance.
+
+    Example: daag watch --env room --who expert --task "go to the red ball" --out ball.gif
+    """
+
+    task: str
+    """An instruction."""
+    run_directory: Path | None = None
+    """A run, whose policy acts in its world."""
+    env: EnvName = "rgb-stacking"
+    """Which world, without a run."""
+    who: Literal["expert", "random"] = "expert"
+    """Who acts, without a run."""
+    scenes: int = 3
+    """How many, one after the other; those of `daag eval`."""
+    out: Path = Path("watch.gif")
+    """The film."""
+
+    def run(self, console: Console) -> None:
+        """Film, save, and say where and how it went."""
+        if self.run_directory is None:
+            name, planner, policy = self.env, make_planner(env_name=self.env), None
+        else:
+            run = lifelong.resume(self.run_directory)
+            name, planner, policy = run.config.env, run.agent.planner, run.agent.policy
+        env = make_env(name, terminate_on_success=True)
+        films = [
+            film(env, self.task, planner.decompose(self.task), seed, policy if policy else self.who)
+            for seed in track(_held_out_seeds(self.scenes), description="filming", console=console)
+        ]
+        path = save_film(films, self.out)
+        done = sum(each.success for each in films)
+        console.print(f"{done} of {len(films)} scenes done: {path.resolve()}")
 
 
 @dataclass(frozen=True)
@@ -99,12 +167,14 @@ class Reproduce:
 Command = (
     Annotated[Lifelong, tyro.conf.subcommand("lifelong")]
     | Annotated[Eval, tyro.conf.subcommand("eval")]
+    | Annotated[Play, tyro.conf.subcommand("play")]
+    | Annotated[Watch, tyro.conf.subcommand("watch")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
 )
 
 
-def parse(arguments: Sequence[str] | None = None) -> Lifelong | Eval | Report | Reproduce:
+def parse(arguments: Sequence[str] | None = None) -> Lifelong | Eval | Play | Watch | Report | Reproduce:
     """Read a command without running it.
 
     Args:
@@ -113,7 +183,7 @@ def parse(arguments: Sequence[str] | None = None) -> Lifelong | Eval | Report | 
     Raises:
         SystemExit: help was asked for, or the words are no command; which, is printed.
     """
-    command: Lifelong | Eval | Report | Reproduce = tyro.cli(
+    command: Lifelong | Eval | Play | Watch | Report | Reproduce = tyro.cli(
         Command,
         prog="daag",
         description="Diffusion Augmented Agents: hindsight experience augmentation for embodied agents.",

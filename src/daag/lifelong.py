@@ -17,6 +17,7 @@ from daag.assembly import (
     load_detector,
     make_agent,
     make_env,
+    make_explorer,
     make_planner,
     vector_size,
 )
@@ -253,7 +254,7 @@ def start(config: LifelongConfig) -> LifelongRun:
 
     Raises:
         RunError: the directory exists.
-        ConfigError: there is no task.
+        ConfigError: there is no task, or no policy learns in that world yet.
         UnknownNameError: no such world.
         LanguageError: a task cannot be understood.
         ModelError: the detector cannot be read.
@@ -264,6 +265,7 @@ def start(config: LifelongConfig) -> LifelongRun:
     for instruction in config.tasks:
         planner.decompose(instruction)  # say what cannot be understood before anything is made
     load_detector(config.detector)
+    make_explorer(config.env)
     directory = RunDirectory.create(config.out, config.to_json())
     return LifelongRun(config, directory)
 

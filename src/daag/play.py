@@ -23,6 +23,8 @@ class Moment:
     """Where exploration may reach, table metres; from the environment's segmentation."""
     reward: float
     """The environment's reward for the step that led here; 0 at the start."""
+    facts: tuple[str, ...] = ()
+    """What the world says is true, descriptions; empty where it does not. For films and measuring, never for an agent."""
 
 
 Choose = Callable[[Moment, Subgoal], np.ndarray]
@@ -81,4 +83,4 @@ def play(
 
 def _moment(observation: Mapping[str, np.ndarray], info: Mapping[str, Any], reward: float) -> Moment:
     seen = Observation(observation["rgb"], observation.get("pixel_to_table"))
-    return Moment(seen, info["proposals"], reward)
+    return Moment(seen, info["proposals"], reward, tuple(info.get("facts", ())))

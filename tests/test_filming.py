@@ -1,0 +1,59 @@
+"""Films of who acts."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from daag.assembly import make_env, make_planner
+from daag.errors import ConfigError
+from daag.filming import CAPTION_PIXELS, Film, film, save_film
+
+TASKS = {
+    "rgb-stacking": "stack the red cube on the blue cube",
+    "room": "find the red ball, then the green mug",
+    "language-table": "push the red moon to the blue cube",
+}
+
+
+@pytest.mark.parametrize("world", TASKS)
+def test_an_expert_is_filmed_until_it_is_done(world):
+    env = make_env(world, terminate_on_success=True, image_size=16, quality="fast")
+    subgoals = make_planner(env_name=world).decompose(TASKS[world])
+    shot = film(env, TASKS[world], subgoals, 1, "expert")
+    assert shot.success
+    assert len(shot.frames) > 3 and shot.frames.shape[1:] == (16, 16, 3)
+
+
+def test_chance_is_the_same_for_the_same_seed():
+    env = make_env("room", terminate_on_success=True, image_size=8, quality="fast")
+    subgoals = make_planner(env_name="room").decompose("go to the red ball")
+    first, again, other = (film(env, "go to the red ball", subgoals, seed, "random") for seed in (5, 5, 6))
+    assert np.array_equal(first.frames, again.frames)
+    assert not np.array_equal(first.frames[:5], other.frames[:5])
+
+
+def test_a_film_is_saved_with_its_caption(tmp_path):
+    frames = np.zeros((3, 8, 8, 3), dtype=np.uint8)
+    frames[1, :, :, 0] = 255
+    path = save_film([Film(frames, "look", True), Film(frames, "look", False)], tmp_path / "a.gif", scale=2)
+    with Image.open(path) as saved:
+        assert saved.size == (16, 16 + CAPTION_PIXELS)
+        durations, colours = [], []
+        for index in range(saved.n_frames):  # frames that look alike are saved as one, which lasts longer
+            saved.seek(index)
+            durations.append(saved.info["duration"])
+            colours.append(saved.convert("RGB").getpixel((4, 4)))
+    assert sum(durations) == 4 * 100 + 2 * 800
+    assert colours[:2] == [(0, 0, 0), (255, 0, 0)]
+    assert [file.name for file in tmp_path.iterdir()] == ["a.gif"]
+
+
+@pytest.mark.parametrize(
+    "problem", [{"films": []}, {"path": "a.mp4"}, {"scale": 0}, {"frames_per_second": 0.0}]
+)
+def test_what_is_no_film_is_refused(tmp_path, problem):
+    films = [Film(np.zeros((1, 4, 4, 3), dtype=np.uint8), "look", True)]
+    settings = {"films": films, "scale": 1, "frames_per_second": 5.0, **problem}
+    path = tmp_path / settings.pop("path", "a.gif")
+    with pytest.raises(ConfigError, match=r"ends in \.gif"):
+        save_film(settings.pop("films"), path, **settings)
