@@ -9,7 +9,7 @@ from typing import Any, Literal
 import gymnasium
 from transformers.utils.logging import set_tqdm_hook
 
-from daag.agent import Agent, AgentConfig, Env
+from daag.agent import Agent, AgentConfig, Env, Explorer
 from daag.diffusion import Compositor, ControlNetEditor, OracleEditor, VideoEditor
 from daag.envs import LANGUAGE_TABLE, RGB_STACKING, ROOM, register, rerender
 from daag.envs.stacking import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT
@@ -20,6 +20,7 @@ from daag.llm import CachedPlanner, GrammarPlanner, Planner
 from daag.policies import (
     Exploration,
     ExplorationConfig,
+    RandomActions,
     SelfImitation,
     Workspace,
     instruction_encoder,
@@ -58,6 +59,9 @@ _WORLDS: dict[str, _WorldSpec] = {
     "room": _WorldSpec(ROOM),
     "language-table": _WorldSpec(LANGUAGE_TABLE),
 }
+
+NUM_ROOM_ACTIONS = 3
+"""Forward, turn left, turn right."""
 
 EDITORS: dict[str, Callable[[], VideoEditor]] = {
     "compositor": Compositor,
@@ -100,14 +104,27 @@ def make_env(
     )
 
 
-def make_explorer(env_name: str, config: ExplorationConfig | None = None) -> Exploration:
+def make_explorer(env_name: str, config: ExplorationConfig | None = None) -> Explorer:
     """What acts where the policy does not.
 
     Raises:
         UnknownNameError: no such world.
         ConfigError: nothing explores there yet.
     """
-    return Exploration(config or ExplorationConfig(), _workspace(env_name))
+    config = config or ExplorationConfig()
+    if env_name == "room":
+        return RandomActions(config, NUM_ROOM_ACTIONS)
+    return Exploration(config, _workspace(env_name))
+
+
+def check_learnable(env_name: str) -> None:
+    """Check that a policy of daag's learns in a world.
+
+    Raises:
+        UnknownNameError: no such world.
+        ConfigError: none does yet.
+    """
+    _workspace(env_name)
 
 
 def _spec(name: str) -> _WorldSpec:

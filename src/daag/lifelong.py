@@ -14,10 +14,10 @@ from daag.agent import Agent, AgentConfig, Env, Event
 from daag.assembly import (
     Arm,
     EnvName,
+    check_learnable,
     load_detector,
     make_agent,
     make_env,
-    make_explorer,
     make_planner,
     vector_size,
 )
@@ -265,7 +265,7 @@ def start(config: LifelongConfig) -> LifelongRun:
     for instruction in config.tasks:
         planner.decompose(instruction)  # say what cannot be understood before anything is made
     load_detector(config.detector)
-    make_explorer(config.env)
+    check_learnable(config.env)
     directory = RunDirectory.create(config.out, config.to_json())
     return LifelongRun(config, directory)
 

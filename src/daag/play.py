@@ -75,12 +75,21 @@ def play(
         action = choose(moment, subgoals[num_reached])
         observation, reward, terminated, truncated, info = env.step(action)
         recorder.add(action, float(reward), terminated, truncated, info)
-        moment = _moment(observation, info, float(reward))
+        moment = _moment(observation, info, float(reward), moment.observation, action)
         num_reached += int(reached(moment, subgoals[num_reached]))
         ended = terminated or truncated
     return Played(recorder.finish(episode_id), num_reached, bool(info["success"]))
 
 
-def _moment(observation: Mapping[str, np.ndarray], info: Mapping[str, Any], reward: float) -> Moment:
-    seen = Observation(observation["rgb"], observation.get("pixel_to_table"))
+def _moment(
+    observation: Mapping[str, np.ndarray],
+    info: Mapping[str, Any],
+    reward: float,
+    previous: Observation | None = None,
+    action: np.ndarray | None = None,
+) -> Moment:
+    done = None if action is None else np.atleast_1d(np.asarray(action, dtype=np.float32))
+    seen = Observation(
+        observation["rgb"], observation.get("pixel_to_table"), observation.get("depth"), previous, done
+    )
     return Moment(seen, info["proposals"], reward, tuple(info.get("facts", ())))

@@ -1,9 +1,11 @@
 """Policies: what acts, how it learns, and how it explores."""
 
-from daag.policies.exploration import Exploration, ExplorationConfig
+from daag.policies.exploration import Exploration, ExplorationConfig, RandomActions
 from daag.policies.grounding import instruction_encoder, object_locator
 from daag.policies.imitation import ImitationConfig, SelfImitation
 from daag.policies.policy import Learner, Locator, Observation, Policy, StepSampler, TextEncoder
+from daag.policies.reaching import Reaching, ReachingConfig, ReachingPolicy
+from daag.policies.sightings import Sightings
 from daag.policies.spatial import SpatialConfig, SpatialNetwork, SpatialPolicy
 from daag.policies.workspace import Workspace, metres_to_pixels, pixels_to_metres
 
@@ -15,7 +17,12 @@ __all__ = [
     "Locator",
     "Observation",
     "Policy",
+    "RandomActions",
+    "Reaching",
+    "ReachingConfig",
+    "ReachingPolicy",
     "SelfImitation",
+    "Sightings",
     "SpatialConfig",
     "SpatialNetwork",
     "SpatialPolicy",

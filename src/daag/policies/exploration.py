@@ -74,3 +74,27 @@ class Exploration:
             chosen = chosen[:1]
         action[: 2 * len(chosen)] = self.workspace.to_action(chosen).reshape(-1)
         return action
+
+
+class RandomActions:
+    """Numbered actions at random, for worlds of many small steps: exploration knows nothing of where anything is.
+
+    Args:
+        config: which episodes are trials.
+        num_actions: of the world.
+    """
+
+    def __init__(self, config: ExplorationConfig, num_actions: int) -> None:
+        self.config, self.num_actions = config, num_actions
+
+    def is_trial(self, episode_index: int) -> bool:
+        """Whether episode `episode_index`, from 0, of a task is played by the policy alone."""
+        return episode_index % self.config.trial_every == 0
+
+    def explore(
+        self,
+        proposals: Float32[np.ndarray, "K 2"],  # noqa: ARG002 - there are none
+        rng: np.random.Generator,
+    ) -> Float32[np.ndarray, "1"]:
+        """The number of a random action, as the one entry of an array."""
+        return np.array([rng.integers(self.num_actions)], dtype=np.float32)

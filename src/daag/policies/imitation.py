@@ -4,7 +4,6 @@ Source: docs/paper.md (the policy learns from a task buffer of episodes that rea
 algorithm, supervised learning of the successes, is our choice.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from daag.episodes.episode import Episode
 from daag.errors import ConfigError, EpisodeError, ModelError
+from daag.policies.checkpoint import LearnerState, save_learner
 from daag.policies.policy import Locator, Observation, StepSampler, TextEncoder
 from daag.policies.spatial import CELL_PIXELS, SpatialConfig, SpatialPolicy, decode, make_network, to_tensor
 from daag.policies.workspace import Workspace, metres_to_pixels
@@ -204,27 +202,15 @@ class SelfImitation:
         }
 
     def save(self, path: Path) -> None:
-        """Write weights, optimizer state and settings into one file, so that they can never come from two moments.
-
-        The file is safetensors, the settings are JSON in its header. It appears whole or not at all.
-        """
-        tensors = {f"network.{name}": value for name, value in self.policy.network.state_dict().items()}
-        for index, state in self._optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
-        tensors["text_probe"] = self.policy.embeddings([TEXT_PROBE])
+        """Write weights, optimizer state and settings into one file."""
         settings = {
             "network": asdict(self.network_config),
             "learning": asdict(self.config),
             "workspace": asdict(self.policy.workspace),
             "temperature": self.policy.temperature,
         }
-        unfinished = path.with_name(f"{path.name}.unfinished")
-        save_file(
-            {name: value.contiguous() for name, value in tensors.items()},
-            unfinished,
-            metadata={"format": FORMAT, "settings": json.dumps(settings)},
-        )
-        unfinished.replace(path)
+        probe = {"text_probe": self.policy.embeddings([TEXT_PROBE])}
+        save_learner(path, FORMAT, self.policy.network, self._optimizer, settings, probe)
 
     @classmethod
     def load(cls, path: Path, text_encoder: TextEncoder, locate: Locator | None = None) -> "SelfImitation":
@@ -234,25 +220,16 @@ class SelfImitation:
             ModelError: there is no such file, it is not of this learner or of another architecture, or the text
                 encoder is not the one it was trained with, or the locator gives another number of maps.
         """
+        saved = LearnerState.read(path, FORMAT)
         try:
-            with safe_open(path, framework="pt") as file:
-                header = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        except (OSError, SafetensorError) as error:
-            raise ModelError(
-                f"cannot read a policy from {path}: {error}; expected a file by SelfImitation.save"
-            ) from error
-        if header.get("format") != FORMAT:
-            raise ModelError(f"expected {path} to be of format {FORMAT!r}, got {header.get('format')!r}")
-        try:
-            settings = json.loads(header["settings"])
+            settings = saved.settings
             network = SpatialConfig(
                 **{**settings["network"], "dilations": tuple(settings["network"]["dilations"])}
             )
             workspace = Workspace(**{name: tuple(pair) for name, pair in settings["workspace"].items()})
             config = ImitationConfig(**settings["learning"])
             temperature = float(settings["temperature"])
-            probe = tensors.pop("text_probe")
+            probe = saved.tensors["text_probe"]
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the settings in {path} are of another architecture: {error!r}") from error
         learner = cls(workspace, text_encoder, 0, config, network, temperature, locate)
@@ -260,26 +237,8 @@ class SelfImitation:
             raise ModelError(
                 f"{path} was trained with another text encoder: {TEXT_PROBE!r} has another vector now"
             )
-        learner._restore(tensors, path)
+        saved.restore(learner.policy.network, learner._optimizer)
         return learner
-
-    def _restore(self, tensors: dict[str, Tensor], path: Path) -> None:
-        weights = {
-            name.removeprefix("network."): value
-            for name, value in tensors.items()
-            if name.startswith("network.")
-        }
-        try:
-            self.policy.network.load_state_dict(weights)
-        except RuntimeError as error:
-            raise ModelError(f"the weights in {path} are of another architecture: {error}") from error
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            if name.startswith("optimizer."):
-                _, index, key = name.split(".")
-                state.setdefault(int(index), {})[key] = value
-        optimizer = self._optimizer.state_dict()
-        self._optimizer.load_state_dict({**optimizer, "state": state})
 
     def _make_optimizer(self) -> torch.optim.AdamW:
         rate, decay = self.config.learning_rate, self.config.weight_decay

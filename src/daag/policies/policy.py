@@ -33,13 +33,20 @@ class Observation:
     """Homography from pixel (x, y, 1), centres at .5, to table metres at grasp height; None where uncalibrated."""
     depth: Float[np.ndarray, "H W"] | None = None
     """Metres along the camera's axis."""
+    previous: "Observation | None" = None
+    """What was seen one step before, in this episode; None at its start, and where that is not known."""
+    action: Float32[np.ndarray, "A"] | None = None
+    """What was done between then and now."""
 
     @classmethod
-    def of(cls, episode: Episode, index: int) -> "Observation":
-        """Observation `index`, 0..T, of an episode."""
+    def of(cls, episode: Episode, index: int, memory: int = 0) -> "Observation":
+        """Observation `index`, 0..T, of an episode, with so many of those before it."""
         frame = int(episode.observation_index[index])
         depth = None if episode.depth is None else episode.depth[frame]
-        return cls(episode.frames[frame], episode.pixel_to_table, depth)
+        previous, action = None, None
+        if memory > 0 and index > 0:
+            previous, action = cls.of(episode, index - 1, memory - 1), episode.actions[index - 1]
+        return cls(episode.frames[frame], episode.pixel_to_table, depth, previous, action)
 
 
 @runtime_checkable

@@ -1,0 +1,68 @@
+"""Frames a second of each world: RGB, depth, normals and masks at 64 px, simulation included, one core.
+
+    python benchmarks/worlds.py --out benchmarks/results
+
+Processor time, not wall time, so that other work on the machine does not count. Each round plays whole episodes of random
+actions, what `reset` takes left out, and counts every picture that is drawn, those of the motion included.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import tyro
+
+from daag.envs import LANGUAGE_TABLE, RGB_STACKING, ROOM
+from daag.experiments.results import Results
+
+WORLDS = {"rgb-stacking": RGB_STACKING, "room": ROOM, "language-table": LANGUAGE_TABLE}
+TARGETS = {"default": 200.0, "fast": 1000.0}
+
+
+@dataclass(frozen=True)
+class WorldsConfig:
+    """How long to measure, and where to write."""
+
+    out: Path = Path("benchmarks/results")
+    rounds: int = 5
+    episodes: int = 6
+    """In each round."""
+
+
+def frames_per_second(world: str, quality: str, seed: int, episodes: int) -> float:
+    """Pictures for each second of processor time."""
+    env = gymnasium.make(world, quality=quality, terminate_on_success=False)
+    env.action_space.seed(seed)
+    pictures, seconds = 0, 0.0
+    for episode in range(episodes):
+        env.reset(seed=1000 * seed + episode)
+        begun, truncated = time.process_time(), False
+        while not truncated:
+            *_, truncated, info = env.step(env.action_space.sample())
+            pictures += len(info["views"])
+        seconds += time.process_time() - begun
+    return pictures / seconds
+
+
+def main(config: WorldsConfig) -> None:
+    """Measure all worlds, round by round, and write `speed-worlds.json`."""
+    rates: dict[str, list[float]] = {
+        f"{name}/{quality}": [] for name in WORLDS for quality in TARGETS
+    }
+    for seed in range(config.rounds):
+        for name, world in WORLDS.items():
+            for quality in TARGETS:
+                rates[f"{name}/{quality}"].append(frames_per_second(world, quality, seed, config.episodes))
+    command = f"python benchmarks/worlds.py --out {config.out}"
+    results = Results("speed", "worlds", command, "full", {}, list(range(config.rounds)))
+    for arm, values in rates.items():
+        results.add(arm, "frames_per_second", values)
+        results.check(arm, float(np.mean(values)), TARGETS[arm.split("/")[1]])
+        print(f"{arm}: {np.mean(values):.0f} frames/s (target {TARGETS[arm.split('/')[1]]:.0f})")
+    print(results.write(config.out))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(WorldsConfig))

@@ -1,0 +1,179 @@
+"""A policy of small steps learns which of them bring the goal nearer."""
+
+import numpy as np
+import pytest
+import torch
+
+from daag.episodes import Episode
+from daag.errors import ConfigError, EpisodeError, ModelError
+from daag.policies import Observation
+from daag.policies.reaching import Reaching, ReachingConfig
+from daag.policies.sightings import COLUMNS, PER_MAP, Sightings
+
+FORWARD, LEFT, RIGHT = range(3)
+CONFIG = ReachingConfig(3, mirror=(FORWARD, RIGHT, LEFT), updates=4)
+
+
+def frame(bearing: int) -> np.ndarray:
+    """A picture of 16 x 16 whose only bright column is where the goal is; none for a bearing out of sight."""
+    picture = np.zeros((16, 16, 3), dtype=np.uint8)
+    if abs(bearing) <= 3:
+        column = 7 + 2 * bearing
+        picture[6:10, column : column + 2] = 255
+    return picture
+
+
+def locate(frames, instructions):
+    maps = frames[..., 0].reshape(len(frames), 1, 8, 2, 8, 2).mean(axis=(3, 5)) / 255.0
+    return maps.astype(np.float32)
+
+
+SIGHTINGS = Sightings(locate, level=0.3)
+
+
+def walk(seed: int) -> Episode:
+    """Turn at random until the goal is straight ahead, then go to it: the last step is always forward."""
+    rng = np.random.default_rng(seed)
+    bearing = int(rng.choice([-3, -2, -1, 1, 2, 3]))
+    frames, actions = [frame(bearing)], []
+    while True:
+        action = int(rng.integers(3))
+        actions.append(action)
+        if action == FORWARD and bearing == 0:
+            break
+        bearing += {FORWARD: 0, LEFT: 1, RIGHT: -1}[action]
+        bearing = int(np.clip(bearing, -5, 5))
+        frames.append(frame(bearing))
+    frames.append(frame(0))
+    steps = len(actions)
+    return Episode(
+        id=f"walk/{seed}",
+        env_id="test",
+        instruction="go to the light",
+        seed=seed,
+        frames=np.stack(frames),
+        observation_index=np.arange(steps + 1, dtype=np.int32),
+        actions=np.array(actions, dtype=np.float32)[:, None],
+        rewards=np.eye(1, steps, steps - 1, dtype=np.float32)[0],
+        terminated=True,
+        truncated=False,
+    )
+
+
+WALKS = [walk(seed) for seed in range(30)]
+
+
+def draw(count, rng):
+    chosen = [WALKS[int(index)] for index in rng.integers(len(WALKS), size=count)]
+    return [(episode, int(rng.integers(episode.num_steps))) for episode in chosen]
+
+
+def learnt(seed: int = 0, updates: int = 100) -> Reaching:
+    learner = Reaching(CONFIG, SIGHTINGS, seed)
+    learner.fit(draw, updates, seed)
+    return learner
+
+
+@pytest.fixture(scope="module")
+def learner() -> Reaching:
+    return learnt()
+
+
+def steps_needed(learner: Reaching, bearing: int, limit: int = 40) -> int:
+    rng, observation = np.random.default_rng(0), Observation(frame(bearing))
+    for count in range(1, limit + 1):
+        action = learner.policy.act(observation, "go to the light", rng)
+        if int(action[0]) == FORWARD and bearing == 0:
+            return count
+        bearing = int(np.clip(bearing + {FORWARD: 0, LEFT: 1, RIGHT: -1}[int(action[0])], -5, 5))
+        observation = Observation(frame(bearing), previous=observation, action=action)
+    return limit
+
+
+def test_from_aimless_walks_it_learns_the_short_way(learner):
+    aimless = np.mean([episode.num_steps for episode in WALKS])
+    needed = np.mean([steps_needed(learner, bearing) for bearing in (-3, -2, -1, 1, 2, 3)])
+    assert needed <= 5 < aimless / 2  # the shortest way takes 3 on average
+
+
+def test_a_mirrored_moment_is_valued_like_the_mirrored_action(learner):
+    known = learner.policy.known(Observation(frame(2)), "go to the light")[None]
+    other = learner.policy.known(Observation(frame(-2)[:, ::-1]), "go to the light")[None]
+    assert np.array_equal(learner.policy.mirrored(learner.policy.mirrored(known)), known)
+    assert np.allclose(
+        learner.policy.mirrored(other)[:, :PER_MAP],
+        learner.policy.known(Observation(frame(-2)), "x")[None][:, :PER_MAP],
+    )
+
+
+def test_equal_seeds_give_equal_weights_and_others_others():
+    first, again, other = (learnt(seed, 5) for seed in (0, 0, 1))
+    weights = [list(each.policy.network.parameters()) for each in (first, again, other)]
+    assert all(torch.equal(a, b) for a, b in zip(weights[0], weights[1], strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(weights[0], weights[2], strict=True))
+
+
+def test_a_saved_learner_goes_on_where_it_was(tmp_path):
+    first = learnt(updates=5)
+    first.save(tmp_path / "policy.safetensors")
+    second = Reaching.load(tmp_path / "policy.safetensors", SIGHTINGS)
+    assert first.fit(draw, 3, seed=7) == second.fit(draw, 3, seed=7)
+    pairs = zip(first.policy.network.parameters(), second.policy.network.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_file_of_another_learner_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="cannot read a policy"):
+        Reaching.load(tmp_path / "none.safetensors", SIGHTINGS)
+    learnt(updates=1).save(tmp_path / "policy.safetensors")
+    with pytest.raises(ModelError, match="another architecture"):
+        Reaching.load(tmp_path / "policy.safetensors", Sightings(locate, level=0.3, memory=4))
+
+
+def test_actions_that_are_no_numbers_are_refused():
+    clicks = WALKS[0].actions.repeat(4, axis=1)
+    from dataclasses import replace
+
+    episode = replace(WALKS[0], id="clicks", actions=clicks)
+    with pytest.raises(EpisodeError, match="as one number each"):
+        Reaching(CONFIG, SIGHTINGS, 0).fit(lambda count, rng: [(episode, 0)] * count, 1, 0)
+
+
+def test_nothing_asked_nothing_learnt():
+    assert Reaching(CONFIG, SIGHTINGS, 0).fit(draw, 0, 0) == {}
+
+
+@pytest.mark.parametrize(
+    "problem", [{"num_actions": 1}, {"discount": 1.0}, {"temperature": 0.0}, {"mirror": (0, 1, 1)}]
+)
+def test_settings_out_of_range_are_refused(problem):
+    with pytest.raises(ConfigError):
+        ReachingConfig(**{"num_actions": 3, **problem})
+
+
+def test_sightings_say_where_and_recall_what_was_before():
+    there, gone = Observation(frame(3)), Observation(frame(9))
+    read = SIGHTINGS.read(there, "x")
+    assert read.shape == (SIGHTINGS.size,)
+    x, _, apart, sure, large = read[:PER_MAP]
+    assert x > 0.5 and apart == pytest.approx(x) and sure > 0.8 and large > 0
+    assert not read[PER_MAP:-COLUMNS].any()  # nothing was before
+    later = SIGHTINGS.read(Observation(frame(9), previous=there), "x")
+    assert later[3] < 0.2 and abs(later[0]) < 0.1
+    assert np.array_equal(later[PER_MAP : 2 * PER_MAP], read[:PER_MAP])
+    assert np.array_equal(SIGHTINGS.read(gone, "x")[-COLUMNS:], np.zeros(COLUMNS))
+
+
+def test_the_free_way_is_told_by_direction():
+    depth = np.full((16, 16), 2.0, dtype=np.float32)
+    depth[8:, 12:] = 0.5
+    free = SIGHTINGS.read(Observation(frame(0), depth=depth), "x")[-COLUMNS:]
+    assert free[0] == pytest.approx(0.5) and free[-1] < free[0]
+    turned = SIGHTINGS.mirrored(SIGHTINGS.read(Observation(frame(1), depth=depth), "x")[None])[0]
+    mirrored = SIGHTINGS.read(Observation(frame(1)[:, ::-1], depth=depth[:, ::-1]), "x")
+    assert np.allclose(turned, mirrored, atol=1e-6)
+
+
+def test_a_locator_with_too_few_maps_is_refused():
+    with pytest.raises(ModelError, match="expected 2 maps"):
+        Sightings(locate, num_maps=2).read(Observation(frame(0)), "x")
