@@ -2,13 +2,15 @@
 
 import io
 import sys
+from typing import get_args
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from daag.assembly import make_env
+from daag.assembly import EnvName, make_env
 from daag.driving import KEYS, drive, picture, raw_keys
+from daag.envs import make_expert
 from daag.errors import UnknownNameError
 
 SMALL = {"image_size": 8, "quality": "fast"}
@@ -53,8 +55,28 @@ def test_fingers_stay_as_they_were_left():
 
 def test_the_end_is_said_and_counted():
     env, screen = make_env("room", terminate_on_success=True, **SMALL), console()
-    assert drive("room", env, iter("w" * env.unwrapped.language.relations.__len__() + "a" * 40), screen) == 0
+    assert drive("room", env, iter("a" * 40), screen) == 0
     assert "out of time" in said(screen)
+    assert drive("room", env, iter(_way(env, seed=3)), screen, seed=3) == 1
+    assert "reached!" in said(screen)
+
+
+def _way(env, seed: int) -> str:
+    """The keys that the scripted expert would press."""
+    env.reset(seed=seed)
+    expert, goal, keys, terminated = make_expert(env), env.unwrapped._goal[0], "", False
+    while not terminated:
+        action = expert.act(goal)
+        keys += "wad"[action]
+        *_, terminated, truncated, _ = env.step(action)
+        assert not truncated
+    return keys
+
+
+def test_a_key_of_velocities_lasts_longer_than_a_step():
+    env = make_env("rgb-stacking", control="cartesian", **SMALL)
+    drive("rgb-stacking", env, iter("w"), console())
+    assert env.unwrapped._steps == 4
 
 
 def test_a_picture_has_two_rows_of_pixels_to_a_line():
@@ -72,6 +94,6 @@ def test_without_a_terminal_keys_are_read_from_standard_input(monkeypatch):
 
 
 def test_every_world_can_be_driven_and_no_other():
-    assert set(KEYS) == {"rgb-stacking", "room", "language-table"}
+    assert set(KEYS) == set(get_args(EnvName))
     with pytest.raises(UnknownNameError, match="kitchen"):
         drive("kitchen", make_env("room", **SMALL), iter(""), console())

@@ -12,6 +12,7 @@ from transformers.utils.logging import set_tqdm_hook
 from daag.agent import Agent, AgentConfig, Env, Explorer
 from daag.diffusion import Compositor, ControlNetEditor, OracleEditor, VideoEditor
 from daag.envs import LANGUAGE_TABLE, RGB_STACKING, ROOM, register, rerender
+from daag.envs.room import ACTIONS
 from daag.envs.stacking import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT
 from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer
 from daag.errors import ConfigError, UnknownNameError
@@ -47,6 +48,8 @@ class _WorldSpec:
     """Whether its steps are long enough to record frames in between."""
     workspace: Workspace | None = None
     """What actions are scaled by, where they are clicks on a table."""
+    num_actions: int | None = None
+    """How many there are, where they are numbered."""
 
 
 _WORLDS: dict[str, _WorldSpec] = {
@@ -56,12 +59,9 @@ _WORLDS: dict[str, _WorldSpec] = {
         records_motion=True,
         workspace=Workspace(WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT),
     ),
-    "room": _WorldSpec(ROOM),
+    "room": _WorldSpec(ROOM, {"actions": ACTIONS[:3]}, num_actions=3),
     "language-table": _WorldSpec(LANGUAGE_TABLE),
 }
-
-NUM_ROOM_ACTIONS = 3
-"""Forward, turn left, turn right."""
 
 EDITORS: dict[str, Callable[[], VideoEditor]] = {
     "compositor": Compositor,
@@ -112,9 +112,12 @@ def make_explorer(env_name: str, config: ExplorationConfig | None = None) -> Exp
         ConfigError: nothing explores there yet.
     """
     config = config or ExplorationConfig()
-    if env_name == "room":
-        return RandomActions(config, NUM_ROOM_ACTIONS)
-    return Exploration(config, _workspace(env_name))
+    spec = _spec(env_name)
+    if spec.num_actions is not None:
+        return RandomActions(config, spec.num_actions)
+    if spec.workspace is not None:
+        return Exploration(config, spec.workspace)
+    raise ConfigError(f"nothing of daag's explores in the world {env_name!r} yet")
 
 
 def check_learnable(env_name: str) -> None:

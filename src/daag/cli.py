@@ -17,7 +17,7 @@ from daag.driving import drive, raw_keys
 from daag.envs import rerender
 from daag.errors import DaagError, UnknownNameError
 from daag.experiments import EXPERIMENTS, ReproduceConfig
-from daag.filming import film, save_film
+from daag.filming import Who, check_film, film, save_film
 from daag.report import write_report
 from daag.tasks import Task
 
@@ -115,14 +115,17 @@ class Watch:
 
     def run(self, console: Console) -> None:
         """Film, save, and say where and how it went."""
+        check_film(self.out, self.scenes)
+        who: Who
         if self.run_directory is None:
-            name, planner, policy = self.env, make_planner(env_name=self.env), None
+            name, planner, who, num_objects = self.env, make_planner(env_name=self.env), self.who, 4
         else:
             run = lifelong.resume(self.run_directory)
-            name, planner, policy = run.config.env, run.agent.planner, run.agent.policy
-        env = make_env(name, terminate_on_success=True)
+            name, planner, who = run.config.env, run.agent.planner, run.agent.policy
+            num_objects = run.config.num_objects
+        env = make_env(name, num_objects=num_objects, terminate_on_success=True)
         films = [
-            film(env, self.task, planner.decompose(self.task), seed, policy if policy else self.who)
+            film(env, self.task, planner.decompose(self.task), seed, who)
             for seed in track(_held_out_seeds(self.scenes), description="filming", console=console)
         ]
         path = save_film(films, self.out)

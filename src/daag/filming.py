@@ -68,6 +68,18 @@ def film(
     return Film(played.episode.frames, instruction, played.success)
 
 
+def check_film(path: Path, num_films: int) -> None:
+    """Check what can be checked before anything is filmed.
+
+    Raises:
+        ConfigError: the path does not end in .gif, or there is nothing to film.
+    """
+    if path.suffix != ".gif" or num_films < 1:
+        raise ConfigError(
+            f"expected a path that ends in .gif and at least one film, got {path} and {num_films}"
+        )
+
+
 def save_film(films: Sequence[Film], path: Path, scale: int = 4, frames_per_second: float = 10.0) -> Path:
     """Write films, one after the other, as an animated GIF.
 
@@ -80,11 +92,12 @@ def save_film(films: Sequence[Film], path: Path, scale: int = 4, frames_per_seco
     Raises:
         ConfigError: no film, another ending, or a number out of range.
     """
-    if not films or path.suffix != ".gif" or scale < 1 or frames_per_second <= 0:
+    check_film(path, len(films))
+    if scale < 1 or frames_per_second <= 0:
         raise ConfigError(
-            f"expected films, a path that ends in .gif, scale >= 1 and frames_per_second > 0, got {len(films)} films, "
-            f"{path}, {scale} and {frames_per_second}"
+            f"expected scale >= 1 and frames_per_second > 0, got {scale} and {frames_per_second}"
         )
+    path.parent.mkdir(parents=True, exist_ok=True)
     pictures, durations = [], []
     for each in films:
         for frame in each.frames:

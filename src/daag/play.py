@@ -1,7 +1,7 @@
 """One episode of an environment, played by whoever chooses the actions."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium
@@ -12,6 +12,9 @@ from daag.envs import EpisodeRecorder
 from daag.episodes import Episode
 from daag.policies import Observation
 from daag.tasks import Subgoal
+
+MEMORY = 4
+"""How many earlier observations a policy may look back on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,18 +70,30 @@ def play(
     """
     goal = tuple(subgoal.description for subgoal in subgoals)
     observation, info = env.reset(seed=seed, options={"goal": goal, "instruction": instruction})
-    env_id = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
-    recorder = EpisodeRecorder(env_id, seed, observation, info)
+    recorder = EpisodeRecorder(name_of(env), seed, observation, info)
     moment = _moment(observation, info, 0.0)
     num_reached, ended = 0, False
     while num_reached < len(subgoals) and not ended:
         action = choose(moment, subgoals[num_reached])
         observation, reward, terminated, truncated, info = env.step(action)
         recorder.add(action, float(reward), terminated, truncated, info)
-        moment = _moment(observation, info, float(reward), moment.observation, action)
+        moment = _moment(observation, info, float(reward), _recalled(moment.observation, MEMORY - 1), action)
         num_reached += int(reached(moment, subgoals[num_reached]))
         ended = terminated or truncated
     return Played(recorder.finish(episode_id), num_reached, bool(info["success"]))
+
+
+def name_of(env: gymnasium.Env[Any, Any]) -> str:
+    """What episodes call their environment: its id, or its class where it was not made by `gymnasium.make`."""
+    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+
+
+def _recalled(observation: Observation, memory: int) -> Observation:
+    """An observation with so many of those before it."""
+    previous = observation.previous
+    if previous is None:
+        return observation
+    return replace(observation, previous=_recalled(previous, memory - 1) if memory > 0 else None)
 
 
 def _moment(

@@ -1,5 +1,7 @@
 """A policy of small steps learns which of them bring the goal nearer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -97,13 +99,19 @@ def test_from_aimless_walks_it_learns_the_short_way(learner):
 
 
 def test_a_mirrored_moment_is_valued_like_the_mirrored_action(learner):
-    known = learner.policy.known(Observation(frame(2)), "go to the light")[None]
-    other = learner.policy.known(Observation(frame(-2)[:, ::-1]), "go to the light")[None]
-    assert np.array_equal(learner.policy.mirrored(learner.policy.mirrored(known)), known)
-    assert np.allclose(
-        learner.policy.mirrored(other)[:, :PER_MAP],
-        learner.policy.known(Observation(frame(-2)), "x")[None][:, :PER_MAP],
-    )
+    def after(bearing: int, action: int) -> np.ndarray:
+        before = Observation(frame(bearing))
+        done = np.array([action], dtype=np.float32)
+        return learner.policy.known(Observation(frame(bearing), previous=before, action=done), "x")[None]
+
+    known = after(2, LEFT)
+    mirrored = learner.policy.mirrored(known)
+    assert np.array_equal(learner.policy.mirrored(mirrored), known)
+    split = SIGHTINGS.size
+    assert np.array_equal(mirrored[:, split:], after(-2, RIGHT)[:, split:])
+    with torch.inference_mode():
+        values, others = (learner.policy.network(torch.from_numpy(each))[0] for each in (known, mirrored))
+    assert values[RIGHT] > values[LEFT] and others[LEFT] > others[RIGHT]
 
 
 def test_equal_seeds_give_equal_weights_and_others_others():
@@ -132,8 +140,6 @@ def test_a_file_of_another_learner_is_refused(tmp_path):
 
 def test_actions_that_are_no_numbers_are_refused():
     clicks = WALKS[0].actions.repeat(4, axis=1)
-    from dataclasses import replace
-
     episode = replace(WALKS[0], id="clicks", actions=clicks)
     with pytest.raises(EpisodeError, match="as one number each"):
         Reaching(CONFIG, SIGHTINGS, 0).fit(lambda count, rng: [(episode, 0)] * count, 1, 0)

@@ -48,7 +48,7 @@ def test_no_training_caption_is_held_out_and_every_other_relation_has_one() -> N
     assert set(CAPTIONS.facts) == {
         fact for fact in possible_facts(CAPTIONS.looks, STACKING.relations) if not is_held_out(fact)
     }
-    assert len(set(captions.texts)) == len(captions)
+    assert len(set(CAPTIONS.texts)) == len(CAPTIONS)
 
 
 def test_no_training_picture_shows_a_held_out_combination(scenes: LabelledScenes) -> None:

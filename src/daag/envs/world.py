@@ -22,7 +22,8 @@ Observation = dict[str, Any]
 class World(gymnasium.Env[Observation, Any]):
     """A simulated world with tasks in words, as a Gymnasium environment.
 
-    `reset` options: `goal`, the descriptions that make up the task, in the order in which they must come true;
+    `reset` options: `goal`, the descriptions that make up the task (in the room in the order in which they must come true, elsewhere to hold
+    at once);
     `instruction`, its wording (default: made from the goal). Without a goal one that fits a random scene is drawn.
 
     Reward: 1.0 at the step after which the task is achieved, once per episode; else 0.0.
@@ -72,6 +73,8 @@ class World(gymnasium.Env[Observation, Any]):
             raise ConfigError(f"expected quality 'default' or 'fast', got {quality!r}")
         check_variations(vary)
         kinds = self.language.kinds if kinds is None else tuple(kinds)
+        if not kinds:
+            raise ConfigError(f"expected kinds of {', '.join(self.language.kinds)}, got none")
         for kind in kinds:
             if kind not in self.language.kinds:
                 raise UnknownNameError("kind", kind, self.language.kinds)
@@ -125,8 +128,8 @@ class World(gymnasium.Env[Observation, Any]):
 
         Raises:
             ConfigError: the goal is one string, not a sequence of them.
-            LanguageError: the goal is not a description.
-            SceneError: the goal is not of this world, cannot be, or needs more objects than the scene has.
+            LanguageError: the goal is not a description of this world.
+            SceneError: the goal cannot be, or needs more objects than the scene has.
         """
         super().reset(seed=seed)
         options = options or {}

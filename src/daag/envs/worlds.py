@@ -63,6 +63,7 @@ def make_expert(
 
     Raises:
         UnknownNameError: the world is none of daag's own.
+        ConfigError: the noise is out of range, or the world has actions that its expert does not know.
     """
     entry = _entry(env.spec.id if env.spec is not None else type(env).__name__)
     found: Expert = getattr(import_module(entry.module), entry.expert)(env.unwrapped, noise, rng)

@@ -26,6 +26,10 @@ _OURS = ("goal", "instruction")
 """Options of `reset` that daag passes, and that other environments do not know."""
 
 
+_RESERVED = ("qpos", "scene", "facts")
+"""Keys of `info` by which daag's own worlds are known; another environment's of these names are left out."""
+
+
 class WrappedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     """An environment as daag's loop needs it; `wrap` makes one.
 
@@ -163,7 +167,8 @@ class WrappedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         if self._facts is not None:
             facts: frozenset[Fact] = self._facts(self.env, observation)
             ours["facts"] = tuple(sorted(fact.description for fact in facts))
-        return told, {**info, **ours}
+        theirs = {key: value for key, value in info.items() if key not in _RESERVED}
+        return told, {**theirs, **ours}
 
     def _said(self, observation: Any) -> str:
         if callable(self._instruction):

@@ -9,6 +9,7 @@ from daag.agent import Env, Explorer
 from daag.assembly import make_env, make_explorer
 from daag.envs import EpisodeRecorder
 from daag.episodes import Episode
+from daag.play import name_of
 from daag.tasks import CARRYING_KINDS, Fact, all_looks, is_held_out, language_of, possible_facts
 
 
@@ -53,7 +54,7 @@ def _play(env: Env, explorer: Explorer, goal: Fact, rng: np.random.Generator, na
     scene_seed = int(rng.integers(2**31))
     options = {"goal": (goal.description,), "instruction": goal.instruction}
     observation, info = env.reset(seed=scene_seed, options=options)
-    recorder = EpisodeRecorder(_env_id(env), scene_seed, observation, info)
+    recorder = EpisodeRecorder(name_of(env), scene_seed, observation, info)
     facts, ended = [frozenset(info["facts"])], False
     while not ended:
         action = explorer.explore(info["proposals"], rng)
@@ -62,7 +63,3 @@ def _play(env: Env, explorer: Explorer, goal: Fact, rng: np.random.Generator, na
         facts.append(frozenset(info["facts"]))
         ended = terminated or truncated
     return Explored(recorder.finish(f"exploration/{name}"), goal, tuple(facts))
-
-
-def _env_id(env: Env) -> str:
-    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__

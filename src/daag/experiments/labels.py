@@ -38,7 +38,7 @@ def run_cell(cell: Cell, env_name: str, detector_name: str, num_episodes: int) -
         achieved = frozenset().union(
             *(after - before for before, after in zip(explored.facts, explored.facts[1:], strict=False))
         )
-        prevalence += len(achieved) / len(candidates) / num_episodes
+        prevalence += len(achieved & set(candidates)) / len(candidates) / num_episodes
         for description in candidates:
             group = GROUPS[0] if is_held_out(Fact.parse(description)) else GROUPS[1]
             claimed[group] += description in claims

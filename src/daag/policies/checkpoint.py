@@ -84,18 +84,26 @@ class LearnerState:
         Raises:
             ModelError: the weights are of another architecture.
         """
-        weights = {
-            name.removeprefix("network."): value
-            for name, value in self.tensors.items()
-            if name.startswith("network.")
-        }
-        try:
-            network.load_state_dict(weights)
-        except RuntimeError as error:
-            raise ModelError(f"the weights in {self.path} are of another architecture: {error}") from error
+        self.restore_part("network", network)
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in self.tensors.items():
             if name.startswith("optimizer."):
                 _, index, key = name.split(".")
                 state.setdefault(int(index), {})[key] = value
         optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+    def restore_part(self, part: str, network: nn.Module) -> None:
+        """Give a network the weights whose names begin with `part`.
+
+        Raises:
+            ModelError: they are of another architecture.
+        """
+        weights = {
+            name.removeprefix(f"{part}."): value
+            for name, value in self.tensors.items()
+            if name.startswith(f"{part}.")
+        }
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ModelError(f"the weights in {self.path} are of another architecture: {error}") from error

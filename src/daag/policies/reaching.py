@@ -27,7 +27,7 @@ FORMAT = "daag-reaching-1"
 
 @dataclass(frozen=True)
 class ReachingConfig:
-    """All values are our choice, measured in docs/policies.md.
+    """All values are our choice; docs/policies.md has what was tried.
 
     Raises:
         ConfigError: a setting is out of range.
@@ -56,8 +56,11 @@ class ReachingConfig:
             raise ConfigError(
                 f"expected 2 actions or more, a discount in (0, 1) and a temperature, got {self}"
             )
-        if self.mirror and sorted(self.mirror) != list(range(self.num_actions)):
-            raise ConfigError(f"mirror must name each of {self.num_actions} actions once, got {self.mirror}")
+        twice = [self.mirror[other] for other in self.mirror if other in range(len(self.mirror))]
+        if self.mirror and twice != list(range(self.num_actions)):
+            raise ConfigError(
+                f"mirror must pair {self.num_actions} actions, each the other's mirror or its own, got {self.mirror}"
+            )
 
 
 class ReachingPolicy:
@@ -179,13 +182,7 @@ class Reaching:
             raise ModelError(f"the settings in {path} are of another architecture: {error!r}") from error
         learner = cls(config, sightings, 0)
         saved.restore(learner.policy.network, learner._optimizer)
-        learner._judge.load_state_dict(
-            {
-                name.removeprefix("judge."): value
-                for name, value in saved.tensors.items()
-                if name.startswith("judge.")
-            }
-        )
+        saved.restore_part("judge", learner._judge)
         return learner
 
     def _loss(self, steps: Sequence[tuple[Episode, int]], rng: np.random.Generator) -> Tensor:

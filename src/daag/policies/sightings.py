@@ -86,8 +86,10 @@ def _sighting(seen: Float[np.ndarray, "h w"], level: float) -> list[float]:
 
 
 def _free_way(depth: Float[np.ndarray, "H W"] | None) -> list[float]:
-    """How far the nearest thing is in each direction, of the lower two thirds of the picture; zeros where depth is unknown."""
+    """How far the way is free in each direction: of the lower two thirds of the picture the nearest of each row, averaged.
+    Where nothing was hit the way is free; zeros where depth is unknown."""
     if depth is None:
         return [0.0] * COLUMNS
-    lower = np.minimum(depth[depth.shape[0] // 3 :].astype(np.float32) / NEAR_METRES, 1.0)
+    lower = depth[depth.shape[0] // 3 :].astype(np.float32)
+    lower = np.where(lower > 0, np.minimum(lower / NEAR_METRES, 1.0), 1.0)
     return [float(part.min(axis=1).mean()) for part in np.array_split(lower, COLUMNS, axis=1)]

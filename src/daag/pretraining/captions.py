@@ -15,6 +15,12 @@ from jaxtyping import Bool
 
 from daag.tasks import Fact, Language, Look, is_held_out, possible_facts
 
+MAX_OBJECTS = {"rgb-stacking": 6, "room": 7}
+"""Of the scenes that are drawn, by world."""
+
+NUM_IDS = max(MAX_OBJECTS.values()) + 1
+"""Length of the axis of ids in labels, the same for every world; 0 is everything that is no object."""
+
 
 @dataclass(frozen=True)
 class Captions:
@@ -36,6 +42,11 @@ class Captions:
     def supports(self) -> bool:
         """Whether objects of this world rest on each other."""
         return "on" in self.language.relations
+
+    @property
+    def num_ids(self) -> int:
+        """Ids of a segmentation of this world: its most objects, and 0 for everything else."""
+        return MAX_OBJECTS[self.language.name] + 1
 
     @property
     def attribute_sizes(self) -> tuple[int, ...]:

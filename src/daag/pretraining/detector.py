@@ -100,7 +100,7 @@ class PretrainConfig:
             if name not in ("stage", "pool", "out", "start") and getattr(self, name) != default
         }
         options = ["--start START"] * (self.start is not None)
-        options += [f"--{name.replace('_', '-')} {value:g}" for name, value in changed.items()]
+        options += [f"--{name.replace('_', '-')} {_said(value)}" for name, value in changed.items()]
         return " ".join(
             [f"python -m daag.pretraining.detector --stage {self.stage} --pool POOL --out OUT", *options]
         )
@@ -111,6 +111,10 @@ class PretrainConfig:
                 "expected minutes > 0, batch_size >= 2 and crop_share in [0, 1), got "
                 f"{self.minutes}, {self.batch_size} and {self.crop_share}"
             )
+
+
+def _said(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def choose_scenes(

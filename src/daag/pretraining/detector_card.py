@@ -5,12 +5,27 @@ from pathlib import Path
 
 from daag.rewards.clip import ClipDetector
 
+_BASE = (
+    "objects and colours (`a red cube`, `a cube`, `red`), on whole frames and on crops. It has never met a sentence that "
+    "relates two objects; what it says of those is noise until it is finetuned."
+)
 _KNOWS = {
-    "ready-room": "objects and colours, and which object one stands before (`the red ball is right in front`).",
-    "base": "objects and colours (`a red cube`, `a cube`, `red`), on whole frames and on crops. It has never met a "
-    "sentence that relates two objects; what it says of those is noise until it is finetuned.",
+    "base": _BASE,
+    "base-room": _BASE.replace("red cube", "red mug").replace("a cube", "a mug"),
     "ready": "objects and colours, and the relations `on` and `next to` between two of them "
     "(`the red cube is on the blue cube`).",
+    "ready-room": "objects and colours, and which object one stands before (`the red ball is right in front`).",
+}
+_SCENES = {
+    "rgb-stacking": "random tabletop scenes of `daag.pretraining.scenes` (3 to 6 objects of 8 colours and 4 kinds, towers, "
+    "neighbours, the gripper in the way)",
+    "room": "views of random rooms of `daag.pretraining.scenes` (2 to 7 objects of 8 colours and 7 kinds, among furniture, "
+    "from before an object and from elsewhere, in the room's `plain` look)",
+}
+_HARDER = {
+    "rgb-stacking": " Scenes are placed at random, with towers, dropped objects and the gripper in the way; they are harder "
+    "than what an agent meets while exploring.",
+    "room": "",
 }
 
 
@@ -32,19 +47,19 @@ def write_card(
         facts: a line each about the training: seed, time, data.
         metrics: on fresh scenes.
     """
+    world = "room" if stage.endswith("-room") else "rgb-stacking"
     size = sum(parameter.numel() for parameter in detector.model.parameters())
     lines = [
         f"# Reward detector `{stage}`",
         "",
         f"A dual encoder of {size / 1e6:.1f} million parameters (transformers' `VisionTextDualEncoderModel` with daag's "
         "own two towers; 64 x 64 pixels, float16 on disk), trained from scratch by daag on "
-        f"rendered tabletop scenes. It knows {_KNOWS[stage]}",
+        f"rendered pictures. It knows {_KNOWS[stage]}",
         "",
         f"- Hash: `{detector.hash}`",
         f"- Command: `{command}`",
         *(f"- {name}: {value}" for name, value in facts.items()),
-        "- Data: random scenes of `daag.pretraining.scenes` (3 to 6 objects of 8 colours and 4 kinds, towers, "
-        "neighbours, the gripper in the way). No picture and no caption shows a combination of "
+        f"- Data: {_SCENES[world]}. No picture and no caption shows a combination of "
         "`daag.tasks.held_out`. A second picture of each scene, from which only shapes are learnt, has objects in any "
         "colours; no caption speaks of those.",
         "- Training signal: captions with exact labels; and, through heads that are thrown away afterwards, what each "
@@ -53,8 +68,8 @@ def write_card(
         "## On fresh scenes",
         "",
         "Half of the scenes show a held-out combination. Labels are decided as `daag.rewards.labelling` does, all "
-        "relations between a scene's objects asked at once; precision at a prevalence of 5 %. Scenes are placed at random, "
-        "with towers, dropped objects and the gripper in the way; they are harder than what an agent meets while exploring.",
+        "relations between a scene's objects asked at once; precision at a prevalence of 5 %."
+        f"{_HARDER[world]}",
         "",
         "| metric | value |",
         "| --- | --- |",
@@ -75,8 +90,8 @@ def write_card(
         "",
         "## Limits",
         "",
-        "It understands the words it was trained on and refuses others. It was made for the stacking world's camera, "
-        "light and objects; other pictures need another detector, or finetuning. An object that is hidden behind "
+        "It understands the words it was trained on and refuses others. It was made for the camera, light and "
+        f"objects of the world {world}; other pictures need another detector, or finetuning. An object that is hidden behind "
         "another is not seen. A family whose target is not met has a threshold of 1 and is never claimed.",
         "",
     ]

@@ -158,7 +158,9 @@ def _swaps_in_order(detector: ClipDetector, scenes: LabelledScenes, held_out: bo
     for places, held in zip(frames, scenes.facts, strict=True):
         true = {fact.description for fact in held}
         for fact in held:
-            if is_held_out(fact) == held_out:
+            if (
+                is_held_out(fact) == held_out and not fact.place
+            ):  # no caption of the embedded detectors has one
                 swaps = [text for text in word_swaps(fact.description) if text not in true]
                 scores = similarity(places[None], detector.embed_texts([fact.description, *swaps]))[0]
                 yield from (scores[1:] < scores[0]).tolist()

@@ -68,7 +68,7 @@ def judge(world: str, detector: ClipDetector, num_episodes: int) -> list[JudgedE
 def calibrated_for_labels(
     detector: ClipDetector, episodes: Sequence[JudgedEpisode], rng: np.random.Generator
 ) -> ClipDetector:
-    """The detector with thresholds of "on" and "next to" at which its labels are right often enough.
+    """The detector with thresholds of its relations at which its labels are right often enough.
 
     Of the thresholds that reach `TARGET` the one that finds most is taken. Where none does, the threshold is 1 and nothing
     is claimed: labels that are often wrong do more harm than none. A relation that the episodes have too few examples of

@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from daag.errors import ModelError
-from daag.pretraining.captions import Captions, captions_of
+from daag.pretraining.captions import NUM_IDS, Captions, captions_of
 from daag.pretraining.scenes import RenderedScene, ScenePool
-from daag.pretraining.withheld import MAX_OBJECTS, about_hushed, hushed_of, ruled_out_of
+from daag.pretraining.withheld import about_hushed, hushed_of, ruled_out_of
 from daag.tasks import Fact, is_held_out, language_of
 
 PATCH_PIXELS = 8
@@ -100,7 +100,7 @@ class LabelledScenes:
     ) -> "LabelledScenes":
         captions = captions_of(language_of(world))
         look_index = {str(look): i for i, look in enumerate(captions.looks)}
-        looks = np.full((len(rgb), MAX_OBJECTS + 1), -1)
+        looks = np.full((len(rgb), NUM_IDS), -1)
         below, above = np.full((2, *looks.shape), -1)
         for row, (named, held) in enumerate(zip(names, facts, strict=True)):
             ids = {name: key for key, name in named.items()}
@@ -188,7 +188,7 @@ def draw_batch(
     """
     segmentation = scenes.segmentation[index]
     is_crop = torch.rand(len(index), generator=generator) < crop_share
-    grid = _random_windows(segmentation, is_crop, generator)
+    grid = _random_windows(segmentation, scenes.captions.num_ids, is_crop, generator)
     both = torch.cat([scenes.rgb[index], scenes.shapes[index]], dim=-1).permute(0, 3, 1, 2).float() / 255
     both = functional.grid_sample(both, grid, mode="bilinear", padding_mode="border", align_corners=False)
     pixels, shapes = both.split(3, dim=1)
@@ -245,12 +245,15 @@ def _one_hot(captions: Captions, looks: Int64[Tensor, "N I"]) -> Float[Tensor, "
 
 
 def _coverage(ids: Int64[Tensor, "B 64 64"]) -> Float[Tensor, "B P I"]:
-    per_pixel = functional.one_hot(ids, MAX_OBJECTS + 1).permute(0, 3, 1, 2).float()
+    per_pixel = functional.one_hot(ids, NUM_IDS).permute(0, 3, 1, 2).float()
     return functional.avg_pool2d(per_pixel, PATCH_PIXELS).flatten(2).transpose(1, 2)
 
 
 def _random_windows(
-    segmentation: Int8[Tensor, "B 64 64"], is_crop: Bool[Tensor, "B"], generator: torch.Generator
+    segmentation: Int8[Tensor, "B 64 64"],
+    num_ids: int,
+    is_crop: Bool[Tensor, "B"],
+    generator: torch.Generator,
 ) -> Float[Tensor, "B 64 64 2"]:
     """Sampling grids. Coordinates run from -1 to 1 over the frame."""
     count = len(segmentation)
@@ -260,7 +263,7 @@ def _random_windows(
 
     scale = torch.where(is_crop, uniform(20 / 64, 40 / 64), uniform(0.92, 1.06))
     # The pixel of the object with the largest random number is near the middle of a crop.
-    lottery = torch.rand(count, MAX_OBJECTS + 1, generator=generator)
+    lottery = torch.rand(count, num_ids, generator=generator)
     lottery[:, 0] = 0
     tickets = lottery.gather(1, segmentation.flatten(1).long())
     pixel = (tickets + 1e-4 * torch.rand(tickets.shape, generator=generator)).argmax(1)

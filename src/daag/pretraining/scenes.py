@@ -29,6 +29,9 @@ from daag.tasks import Fact, is_held_out
 
 WorldName = Literal["rgb-stacking", "room"]
 
+PATIENCE = 200
+"""Arrangements that are tried for each picture before another scene is drawn."""
+
 Arrange = Callable[[np.random.Generator, np.ndarray], None]
 """Places things anew: writes to the positions of all joints, float64 (Q,)."""
 
@@ -83,7 +86,11 @@ def random_clip(
     scene_model, arrange = _DRAW[world](rng, held_out)
     data = mujoco.MjData(scene_model.model)
     frames: list[RenderedScene] = []
+    tries = 0
     while len(frames) < num_frames:
+        tries += 1
+        if tries > PATIENCE * num_frames:  # such as an object that nobody can get to: another scene
+            return random_clip(world, rng, num_frames, held_out, size_pixels)
         arrange(rng, data.qpos)
         facts = tuple(sorted(scene_model.facts(data.qpos)))
         if any(map(is_held_out, facts)) != held_out:

@@ -1,4 +1,4 @@
-"""Where the agent stands in a random room: half of the time before an object or nearly so, else anywhere."""
+"""Where the agent stands in a random room: often before an object or nearly so, else anywhere."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +15,7 @@ from daag.envs.scene import sample_looks
 from daag.tasks import ROOM, Fact, Look, is_held_out
 
 BEFORE_AN_OBJECT = 0.6
-"""Share of viewpoints that look for one near an object."""
+"""Share of the places that are tried which are near an object; those where something is in the way are tried anew."""
 
 
 def draw(
@@ -35,7 +35,7 @@ def draw(
 
 
 def _looks(rng: np.random.Generator) -> tuple[Look, ...]:
-    return sample_looks(rng, int(rng.integers(MIN_OBJECTS, MAX_OBJECTS)), (), ROOM.looks)
+    return sample_looks(rng, int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1)), (), ROOM.looks)
 
 
 def _withheld(look: Look) -> bool:

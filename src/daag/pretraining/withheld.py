@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int8, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from daag.pretraining.captions import Captions
+from daag.pretraining.captions import NUM_IDS, Captions
 from daag.tasks import Fact, is_held_out
 from daag.tasks.held_out import (
     HELD_OUT_IN_FRONT,
@@ -19,9 +19,6 @@ from daag.tasks.held_out import (
     HELD_OUT_ON_COLOURS,
     HELD_OUT_ON_KINDS,
 )
-
-MAX_OBJECTS = 7
-"""Of any world's scenes."""
 
 TOUCHING_PIXELS = 3
 """Two objects touch in a picture if they come so near."""
@@ -94,11 +91,11 @@ def _held_out_looks(captions: Captions) -> tuple[Bool[Tensor, "L L"], Bool[Tenso
 
 def _touching(segmentation: Int8[Tensor, "N 64 64"]) -> Bool[Tensor, "N I I"]:
     """Which ids come within `TOUCHING_PIXELS` of each other; no id touches itself or the table."""
-    own = functional.one_hot(segmentation.long(), MAX_OBJECTS + 1).permute(0, 3, 1, 2).float()
+    own = functional.one_hot(segmentation.long(), NUM_IDS).permute(0, 3, 1, 2).float()
     grown = functional.max_pool2d(own, 2 * TOUCHING_PIXELS + 1, stride=1, padding=TOUCHING_PIXELS)
     meet = torch.einsum("nip,njp->nij", grown.flatten(2), own.flatten(2)) > 0
     meet[:, 0], meet[:, :, 0] = False, False
-    return meet & ~torch.eye(MAX_OBJECTS + 1, dtype=torch.bool)
+    return meet & ~torch.eye(NUM_IDS, dtype=torch.bool)
 
 
 def about_hushed(

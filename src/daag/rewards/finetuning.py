@@ -203,10 +203,9 @@ def false_swaps(description: str) -> tuple[str, ...]:
     none.
     """
     try:
-        relation = Fact.parse(description).relation
+        relation, swaps = Fact.parse(description).relation, word_swaps(description)
     except LanguageError:
         return ()
-    swaps = word_swaps(description)
     return (
         swaps
         if relation in ("on", "in front")

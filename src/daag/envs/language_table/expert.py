@@ -51,16 +51,25 @@ class BoardExpert:
         env: after `reset`; one of these serves one episode.
         noise: standard deviation of what is added to x and y of every action, metres.
         rng: where the noise comes from.
+
+    Raises:
+        ConfigError: the noise is negative.
     """
 
     def __init__(
         self, env: LanguageTableEnv, noise: float = 0.0, rng: np.random.Generator | None = None
     ) -> None:
+        if noise < 0:
+            raise ConfigError(f"expected noise >= 0 metres, got {noise}")
         self._env, self._noise, self._rng = env, noise, rng or np.random.default_rng(0)
         self._pushers: dict[Fact, ScriptedPusher] = {}
 
     def act(self, goal: Fact) -> Float32[np.ndarray, "2"]:
-        """The action that brings a fact nearer."""
+        """The action that brings a fact nearer.
+
+        Raises:
+            SceneError: it speaks of a block that is not in the scene.
+        """
         if goal not in self._pushers:
             names = self._env._scene_model.scene.names
             self._pushers[goal] = ScriptedPusher(names, goal, self._rng, self._noise)

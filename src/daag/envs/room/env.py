@@ -1,7 +1,7 @@
 """Room: walk about a furnished room and find what an instruction names, as a Gymnasium environment.
 
 Sequential decision making from a first-person view: dozens of small steps, most of the room out of sight.
-Source: Room is one of the paper's worlds; this one is our own, see docs/envs.md.
+Source: Room is one of the paper's worlds; this one is our own, see docs/room.md.
 """
 
 from collections.abc import Sequence
@@ -102,7 +102,7 @@ class RoomEnv(World):
     def _check_goal(self, goal: Sequence[Fact]) -> None:
         places: dict[Look, str] = {}
         for fact in goal:
-            if places.setdefault(fact.subject, fact.place) != fact.place:
+            if fact.place and places.setdefault(fact.subject, fact.place) != fact.place:
                 raise SceneError(f"the {fact.subject} cannot be both {places[fact.subject]} and {fact.place}")
 
     def _build(self, looks: Sequence[Look], rng: np.random.Generator) -> tuple[RoomModel, mujoco.MjData]:

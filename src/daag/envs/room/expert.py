@@ -5,9 +5,10 @@ from math import atan2, hypot, pi
 
 import numpy as np
 
-from daag.envs.room.env import FORWARD, TURN, RoomEnv
+from daag.envs.room.env import ACTIONS, FORWARD, TURN, RoomEnv
 from daag.envs.room.model import RoomModel
 from daag.envs.room.space import free_grid, walk
+from daag.errors import ConfigError, SceneError
 from daag.tasks import Fact, Look
 
 CELL = 0.1
@@ -25,17 +26,33 @@ class RoomExpert:
         env: after `reset`; needs the actions forward, turn left and turn right.
         noise: probability in [0, 1] of a random action instead, at each step.
         rng: where the noise comes from.
+
+    Raises:
+        ConfigError: the noise is no probability, or the agent cannot do one of the three.
     """
 
     def __init__(self, env: RoomEnv, noise: float = 0.0, rng: np.random.Generator | None = None) -> None:
         assert isinstance(env._scene_model, RoomModel)
+        missing = [name for name in ACTIONS[:3] if name not in env.actions]
+        if not 0.0 <= noise <= 1.0 or missing:
+            raise ConfigError(
+                f"expected noise in [0, 1] and the actions {', '.join(ACTIONS[:3])}, got {noise} and {env.actions}"
+            )
         self._env, self._noise, self._rng = env, noise, rng or np.random.default_rng(0)
         self._model, self._scene = env._scene_model, env._scene_model.scene
         self._free, self._points = free_grid(self._scene, CELL)
         self._steps: dict[Look, np.ndarray] = {}
 
     def act(self, goal: Fact) -> int:
-        """The action towards the object that is to be in front."""
+        """The action towards the object that is to be in front.
+
+        Raises:
+            SceneError: it is not in the room.
+        """
+        if str(goal.subject) not in self._scene.names:
+            raise SceneError(
+                f"{goal.description!r} needs a {goal.subject}; the room has {', '.join(self._scene.names)}"
+            )
         if self._rng.random() < self._noise:
             return int(self._rng.integers(len(self._env.actions)))
         x, y, yaw = (float(value) for value in self._env._data.qpos[:3])

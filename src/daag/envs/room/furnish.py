@@ -8,8 +8,9 @@ from math import atan2, cos, pi, sin
 import numpy as np
 
 from daag.envs.camera import CameraPose
+from daag.envs.room.predicates import REACH
 from daag.envs.room.scene import AGENT_RADIUS, EYE_HEIGHT, Furniture, Rgb, RoomScene, Spot
-from daag.envs.room.shapes import FURNITURE, OBJECTS, ON_FURNITURE
+from daag.envs.room.shapes import FURNITURE, OBJECTS, ON_FURNITURE, Built
 from daag.envs.room.space import is_free
 from daag.envs.scene import VARIATIONS, SceneObject
 from daag.envs.shading import Light
@@ -18,11 +19,14 @@ from daag.tasks import Look
 
 HALF_SIZE = (2.4, 3.0)
 """Metres from the middle of the room to a wall, least and most. Fixed by how often random exploration reaches an object;
-docs/envs.md has the numbers."""
+docs/room.md has the numbers."""
 
 FOVY_DEGREES = 66.0
 PITCH = -0.30
 """Radians: the eye looks a little down."""
+
+START_APART = REACH + 0.35
+"""Metres between the start and every object: reach, the largest object's radius, and some more."""
 
 _GAP = 0.12
 """Metres between the edges of what stands next to each other, at least."""
@@ -159,7 +163,7 @@ def _spots(
 
 
 def _random_place(rng: np.random.Generator, look: Look, taken: set[str]) -> str:
-    """Half of the small objects are on a piece of furniture, a fifth of the others next to one."""
+    """Small objects are on a piece of furniture four times in ten; any is next to one about once in five."""
     name = str(rng.choice(list(FURNITURE)))
     chance = rng.random()
     if look.kind in ON_FURNITURE and chance < 0.4 and f"on the {name}" not in taken:
@@ -173,7 +177,7 @@ def _spot(
     furniture: Sequence[Furniture],
     look: Look,
     place: str,
-    obstacles: Sequence[tuple[Spot, object]],
+    obstacles: Sequence[tuple[Spot, Built]],
 ) -> Spot | None:
     built = OBJECTS[look.kind]
     radius = max(built.footprint)
@@ -202,7 +206,7 @@ def _spot(
             x, y = piece.spot.x + offset[0], piece.spot.y + offset[1]
         # An object stands by itself unless it is meant to be next to something.
         gap = radius + (0.02 if piece is not None else 0.3)
-        if is_free(x, y, half, obstacles, gap if piece is not None else radius + 0.3):  # type: ignore[arg-type]
+        if is_free(x, y, half, obstacles, gap):
             return Spot(x, y, yaw, 0.0, place)
     return None
 
@@ -214,12 +218,12 @@ def _start(
     looks: Sequence[Look],
     spots: Sequence[Spot],
 ) -> tuple[float, float, float] | None:
-    """Somewhere on the floor, more than a metre from every object."""
+    """Somewhere on the floor, out of reach of every object."""
     obstacles = [(piece.spot, FURNITURE[piece.name]) for piece in furniture]
     obstacles += [(spot, OBJECTS[look.kind]) for look, spot in zip(looks, spots, strict=True)]
     for _ in range(60):
         x, y = (float(rng.uniform(-h, h)) for h in half)
-        far = all((x - spot.x) ** 2 + (y - spot.y) ** 2 > 1.2**2 for spot in spots)
+        far = all((x - spot.x) ** 2 + (y - spot.y) ** 2 > START_APART**2 for spot in spots)
         if far and is_free(x, y, half, obstacles, AGENT_RADIUS + 0.05):
             return x, y, float(rng.uniform(-pi, pi))
     return None

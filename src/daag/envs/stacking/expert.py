@@ -6,7 +6,7 @@ from jaxtyping import Float32
 from daag.envs.stacking.env import RGBStackingEnv
 from daag.envs.stacking.model import StackingModel
 from daag.envs.stacking.scene import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT
-from daag.errors import ConfigError
+from daag.errors import ConfigError, SceneError
 from daag.tasks import Fact
 
 BESIDE = 0.07
@@ -35,7 +35,15 @@ class StackingExpert:
         self._env, self._noise, self._rng = env, noise, rng or np.random.default_rng(0)
 
     def act(self, goal: Fact) -> Float32[np.ndarray, "4"]:
-        """The action that brings a fact about."""
+        """The action that brings a fact about.
+
+        Raises:
+            SceneError: it speaks of an object that is not in the scene.
+        """
+        names = self._scene_model.scene.names
+        for look in goal.looks:
+            if str(look) not in names:
+                raise SceneError(f"{goal.description!r} needs a {look}; the scene has {', '.join(names)}")
         subject, target = (self._position(str(look)) for look in goal.pair)
         place = target if goal.relation == "on" else self._beside(target, subject)
         clicks = np.stack([subject, place]) + self._rng.normal(0.0, self._noise, (2, 2))
