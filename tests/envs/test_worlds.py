@@ -64,7 +64,7 @@ def test_every_world_can_be_recorded_and_drawn_again(world):
     assert isinstance(make_expert(env), Expert)
     action = make_expert(env).act(Fact.parse(GOALS[world][0]))
     _, reward, terminated, truncated, info = env.step(action)
-    recorder.add(np.atleast_1d(action).astype(np.float32), float(reward), terminated, truncated, info)
+    recorder.add(action, float(reward), terminated, truncated, info)
     episode = recorder.finish("run/task/0")
     assert np.array_equal(rerender(episode, np.arange(len(episode.frames)), None), episode.frames)
     facts = [Fact.parse(text) for text in info["facts"]]

@@ -148,7 +148,9 @@ def test_a_pool_gives_back_what_was_rendered(pool):
 
 
 def test_a_clip_depends_on_the_seed_and_its_number_only(pool, tmp_path):
-    shorter = PoolConfig(tmp_path / "shorter", 2, frames_per_clip=2, seed=7, size_pixels=16, processes=2)
+    shorter = PoolConfig(
+        tmp_path / "shorter", num_clips=2, frames_per_clip=2, seed=7, size_pixels=16, processes=2
+    )
     write_pool(shorter)
     assert np.array_equal(ScenePool(shorter.out)[3].rgb, ScenePool(pool.out)[3].rgb)
 

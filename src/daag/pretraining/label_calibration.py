@@ -58,8 +58,8 @@ def judge(world: str, detector: ClipDetector, num_episodes: int) -> list[JudgedE
             JudgedEpisode(
                 descriptions,
                 similarity(frames, detector.embed_texts(descriptions)),
-                np.array([text in achieved for text in descriptions]),
-                np.array([not is_held_out(Fact.parse(text)) for text in descriptions]),
+                np.array([text in achieved for text in descriptions], dtype=bool),
+                np.array([not is_held_out(Fact.parse(text)) for text in descriptions], dtype=bool),
             )
         )
     return judged
@@ -126,7 +126,7 @@ def _with_threshold(
 
 
 def _asked(episode: JudgedEpisode, relation: str) -> Bool[np.ndarray, "M"]:
-    mine = np.array([family_of(text) == relation for text in episode.descriptions])
+    mine = np.array([family_of(text) == relation for text in episode.descriptions], dtype=bool)
     return np.asarray(mine & episode.counts)
 
 

@@ -14,8 +14,8 @@ from daag.envs.room.space import is_free
 from daag.envs.scene import sample_looks
 from daag.tasks import ROOM, Fact, Look, is_held_out
 
-BEFORE_AN_OBJECT = 0.6
-"""Share of the places that are tried which are near an object; those where something is in the way are tried anew."""
+BEFORE_AN_OBJECT = 0.65
+"""Share of viewpoints that are near an object."""
 
 
 def draw(
@@ -44,17 +44,20 @@ def _withheld(look: Look) -> bool:
 
 def _stand(scene_model: RoomModel, held_out: bool, rng: np.random.Generator, qpos: np.ndarray) -> None:
     scene = scene_model.scene
+    near = held_out or rng.random() < BEFORE_AN_OBJECT
     while True:
-        yaw = float(rng.uniform(-pi, pi))
-        x, y = (float(rng.uniform(-half, half)) for half in scene.half_size)
-        if held_out or rng.random() < BEFORE_AN_OBJECT:
+        if near:
             index = int(rng.integers(len(scene.spots)))
             if held_out and not _withheld(scene.objects[index].look):
                 continue
             spot, side = scene.spots[index], float(rng.uniform(-pi, pi))
-            apart = REACH + float(rng.uniform(-0.3, 0.6))
+            apart = float(rng.uniform(0.45, REACH + 0.5))
             x, y = spot.x + apart * cos(side), spot.y + apart * sin(side)
-            yaw = atan2(spot.y - y, spot.x - x) + float(rng.uniform(-1.8, 1.8)) * HALF_ANGLE
+            yaw = atan2(spot.y - y, spot.x - x) + float(rng.uniform(-1.6, 1.6)) * HALF_ANGLE
+        else:
+            yaw = float(rng.uniform(-pi, pi))
+            x, y = (float(rng.uniform(-half, half)) for half in scene.half_size)
         if is_free(x, y, scene.half_size, scene.obstacles):
             qpos[:] = x, y, (yaw + pi) % (2 * pi) - pi, PITCH + float(rng.normal(0.0, 0.02))
             return
+        near = near and (held_out or rng.random() < 0.98)  # nobody gets near some objects
