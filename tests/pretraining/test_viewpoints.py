@@ -32,7 +32,7 @@ def test_rooms_are_seen_from_before_objects_and_from_elsewhere_and_nothing_held_
         for frame in random_clip("room", np.random.default_rng(seed), 4, size_pixels=8)
     ]
     before = [bool(frame.facts) for frame in frames]
-    assert 0.2 < np.mean(before) < 0.7
+    assert 0.12 < np.mean(before) < 0.6  # a twentieth, were one anywhere
     assert not any(is_held_out(fact) for frame in frames for fact in frame.facts)
 
 
