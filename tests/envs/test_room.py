@@ -1,9 +1,6 @@
 """The room: Gymnasium's rules, walking that stops where something is, and tasks that are what they say."""
 
 import hashlib
-import os
-import subprocess
-import sys
 from math import hypot
 
 import gymnasium
@@ -11,6 +8,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_env_of_sb3
+from tests.envs.elsewhere import digests
 
 from daag.envs import ROOM, EpisodeRecorder, rerender
 from daag.envs.room import ACTIONS, STYLES, RoomEnv, RoomExpert, RoomModel, RoomScene
@@ -67,16 +65,7 @@ print(digest.hexdigest())
 
 
 def test_equal_seeds_give_equal_bytes_in_another_process():
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-c", DIGEST],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={**os.environ, "PYTHONHASHSEED": salt},
-        ).stdout.split()[-1]
-        for salt in ("1", "2")
-    ]
+    outputs = digests(DIGEST)
     assert outputs[0] == outputs[1]
     assert len(outputs[0]) == hashlib.sha256().digest_size * 2
 

@@ -70,6 +70,17 @@ class Scene:
         if len(set(self.names)) < len(self.names):
             raise SceneError(f"no two objects of a scene may look the same, got: {', '.join(self.names)}")
 
+    def check_count(self, fewest: int, most: int, noun: str = "objects") -> None:
+        """Check that there are as many objects as a world allows.
+
+        Raises:
+            SceneError: there are too few, or too many.
+        """
+        if not fewest <= len(self.objects) <= most:
+            raise SceneError(
+                f"expected {fewest} to {most} {noun}, got {len(self.objects)}: {', '.join(self.names)}"
+            )
+
     @property
     def names(self) -> tuple[str, ...]:
         """ "red cube", ..., in the order of the objects' ids 1, 2, ..."""
@@ -122,6 +133,10 @@ def sample_looks(
         raise SceneError(f"expected at least {extra} looks besides the required ones, got {len(others)}")
     looks = wanted + [others[int(index)] for index in rng.choice(len(others), size=extra, replace=False)]
     return tuple(looks[int(index)] for index in rng.permutation(len(looks)))
+
+
+TABLE_LIGHT = Light(position=(0.3, -0.3, 1.2), ambient=0.45, diffuse=0.46)
+"""The lamp above a table where light does not vary."""
 
 
 def table_light(rng: np.random.Generator) -> Light:

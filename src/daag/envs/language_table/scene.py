@@ -7,8 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from daag.envs.camera import CameraPose
-from daag.envs.scene import VARIATIONS, Scene, SceneObject, blotches, table_light
-from daag.envs.shading import Light
+from daag.envs.scene import TABLE_LIGHT, VARIATIONS, Scene, SceneObject, blotches, table_light
 from daag.errors import SceneError
 from daag.tasks import BOARD, Look
 
@@ -60,10 +59,7 @@ class LanguageTableScene(Scene):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not MIN_OBJECTS <= len(self.objects) <= MAX_OBJECTS:
-            raise SceneError(
-                f"expected {MIN_OBJECTS} to {MAX_OBJECTS} blocks, got {len(self.objects)}: {', '.join(self.names)}"
-            )
+        self.check_count(MIN_OBJECTS, MAX_OBJECTS, "blocks")
         for item in self.objects:
             if item.look.kind not in BOARD.kinds:
                 raise SceneError(f"expected blocks of kind {', '.join(BOARD.kinds)}, got {str(item.look)!r}")
@@ -93,7 +89,7 @@ def sample_scene(
     if "texture" not in vary:
         board, table, texture_seed, texture_strength = (0.6, 0.6, 0.6), (0.3, 0.3, 0.3), 0, 0.06
     if "light" not in vary:
-        light = Light(position=(0.3, -0.3, 1.2), ambient=0.45, diffuse=0.46)
+        light = TABLE_LIGHT
     return LanguageTableScene(objects, light, camera, board, table, texture_seed, texture_strength)
 
 

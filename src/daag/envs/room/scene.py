@@ -65,10 +65,7 @@ class RoomScene(Scene):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not MIN_OBJECTS <= len(self.objects) <= MAX_OBJECTS:
-            raise SceneError(
-                f"expected {MIN_OBJECTS} to {MAX_OBJECTS} objects, got {len(self.objects)}: {', '.join(self.names)}"
-            )
+        self.check_count(MIN_OBJECTS, MAX_OBJECTS)
         if len(self.spots) != len(self.objects):
             raise SceneError(
                 f"expected a spot for each of {len(self.objects)} objects, got {len(self.spots)}"

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from daag.envs.camera import CameraPose
-from daag.envs.scene import VARIATIONS, Scene, SceneObject, blotches, table_light
-from daag.envs.shading import Light
+from daag.envs.scene import TABLE_LIGHT, VARIATIONS, Scene, SceneObject, blotches, table_light
 from daag.errors import SceneError
 from daag.tasks import Look
 
@@ -38,10 +37,7 @@ class StackingScene(Scene):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not MIN_OBJECTS <= len(self.objects) <= MAX_OBJECTS:
-            raise SceneError(
-                f"expected {MIN_OBJECTS} to {MAX_OBJECTS} objects, got {len(self.objects)}: {', '.join(self.names)}"
-            )
+        self.check_count(MIN_OBJECTS, MAX_OBJECTS)
 
     def texture(self) -> np.ndarray:
         """Brightness factors of the table, float32 (96, 96), mean about 1."""
@@ -70,7 +66,7 @@ def sample_scene(
     if "texture" not in vary:
         table, texture_seed, texture_strength = (0.5, 0.5, 0.5), 0, 0.08
     if "light" not in vary:
-        light = Light(position=(0.3, -0.3, 1.2), ambient=0.45, diffuse=0.46)
+        light = TABLE_LIGHT
     return StackingScene(objects, light, camera, table, texture_seed, texture_strength)
 
 
