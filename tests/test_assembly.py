@@ -2,8 +2,9 @@
 
 import pytest
 
+from daag import lifelong
 from daag.assembly import make_planner
-from daag.errors import LanguageError, UnknownNameError
+from daag.errors import ConfigError, LanguageError, UnknownNameError
 
 SAID = {
     "rgb-stacking": "stack the red cube on the blue cube",
@@ -42,3 +43,12 @@ def test_the_arm_without_exchange_has_a_planner_without():
 def test_an_unknown_world_is_named():
     with pytest.raises(UnknownNameError, match=r"'rom'\. Did you mean 'room'"):
         make_planner(env_name="rom")
+
+
+@pytest.mark.parametrize("world", ["room", "language-table"])
+def test_a_world_that_no_policy_learns_in_is_refused_before_a_run_is_made(world, tmp_path):
+    task = {"room": "go to the red ball", "language-table": "push the red moon to the blue cube"}[world]
+    config = lifelong.LifelongConfig(tasks=(task,), env=world, out=tmp_path / "run")
+    with pytest.raises(ConfigError, match=f"learns in the world '{world}' yet"):
+        lifelong.start(config)
+    assert not (tmp_path / "run").exists()
