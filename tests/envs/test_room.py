@@ -139,6 +139,20 @@ def test_walls_and_furniture_are_in_the_way():
                 assert clearance(*end, spot, built) >= AGENT_RADIUS - 1e-9
 
 
+def test_who_walks_into_a_wall_at_an_angle_slides_along_it():
+    scene = model_of(made()).scene
+    wall = scene.half_size[0] - AGENT_RADIUS
+    free = [y for y in np.linspace(-1.5, 1.5, 61) if _is_free_along(scene, wall, y)]
+    end = walk(scene, wall - 0.01, free[0], np.pi / 4, 0.5)
+    assert end[1] - free[0] > 0.2 and end[0] <= wall + 1e-9
+    square = walk(scene, wall - 0.001, free[0], 0.0, 0.5)
+    assert np.hypot(square[0] - wall, square[1] - free[0]) < 0.15
+
+
+def _is_free_along(scene, x, y):
+    return all(is_free(x - 0.01, y + along, scene.half_size, scene.obstacles) for along in (-0.1, 0.0, 0.25, 0.5))
+
+
 def test_back_and_looking_up_and_down_are_to_be_had():
     env = made(actions=ACTIONS)
     x, y, yaw, pitch = env._data.qpos.copy()

@@ -39,7 +39,7 @@ class RoomEnv(World):
 
     Observation: `rgb` uint8 (H, W, 3); `depth` float32 (H, W) in metres. Both from the agent's eye, which moves.
 
-    Action: `Discrete`: 0 forward (0.5 m, or until something is in the way), 1 turn left, 2 turn right (20 degrees); with
+    Action: `Discrete`: 0 forward (0.5 m, sliding along what is in the way), 1 turn left, 2 turn right (20 degrees); with
     other `actions` also back, look up, look down.
 
     A goal of several facts is a route: it is achieved when each has come true, in their order.

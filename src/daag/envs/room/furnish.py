@@ -25,8 +25,8 @@ FOVY_DEGREES = 66.0
 PITCH = -0.30
 """Radians: the eye looks a little down."""
 
-START_APART = REACH + 0.35
-"""Metres between the start and every object: reach, the largest object's radius, and some more."""
+START_APART = REACH + 0.9
+"""Metres between the start and every object: a step or more from where it would be reached."""
 
 _GAP = 0.12
 """Metres between the edges of what stands next to each other, at least."""
