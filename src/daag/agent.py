@@ -12,7 +12,7 @@ import numpy as np
 
 from daag.episodes import Achievement, BatchShares, Episode, LifelongBuffer, TaskBuffer
 from daag.errors import ConfigError, RewardDetectorError
-from daag.hindsight import Augmentation, Hindsight, prepare_lesson
+from daag.hindsight import Augmentation, Failures, Hindsight, prepare_lesson
 from daag.llm.planner import Planner
 from daag.play import Moment, Played, play
 from daag.policies import Learner, Policy
@@ -143,6 +143,7 @@ class Agent:
     def __post_init__(self) -> None:
         # The memory is searched by the first detector's vectors for life: a finetuned one speaks another language.
         self._encode = self.detector.embed_texts
+        self._failures = Failures(self.planner, self.hindsight.config.relabel)
 
     def use_detector(self, detector: RewardDetector) -> None:
         """Label, stop and judge by another detector from now on."""
@@ -167,6 +168,7 @@ class Agent:
         """
         subgoals = self.planner.decompose(task.instruction)
         progress = start
+        self._recall_failures(task_index, progress.episodes if progress is not None else 0)
         if progress is None:
             past = self._remember(subgoals, task_index)
             if self.finetune is not None and past:
@@ -186,6 +188,8 @@ class Agent:
             played = self._play(env, task, subgoals, task_index, progress.episodes, trial)
             episode = self._label(played.episode, subgoals)
             self.lifelong.append([episode], [self._vector(episode)])
+            if self.learner.learns_from_failures:
+                self._failures.extend([episode])
             augmentation = self.hindsight.augment(episode, subgoals, self.seed)
             self.task_buffer.extend(augmentation.episodes)
             reached = played.num_reached == len(subgoals)
@@ -236,6 +240,15 @@ class Agent:
             for episode in self.lifelong.retrieve(vector, self.config.extract_at_most, before):
                 found.setdefault(episode.id, episode)
         return list(found.values())
+
+    def _recall_failures(self, task_index: int, episodes: int) -> None:
+        """Begin with the failures up to now, where the learner has a use for them."""
+        self._failures = Failures(self.planner, self.hindsight.config.relabel)
+        if self.learner.learns_from_failures:
+            task = f"{self.run_name}/{task_index}/"  # a resumed run must not meet its own future
+            known = self.lifelong.ids()
+            past = [id for id in known if not id.startswith(task) or id < f"{task}{episodes:05d}"]
+            self._failures.extend(self.lifelong.get(past[-self._failures.at_most :]))
 
     def _finetune(
         self, finetune: Finetune, past: Sequence[Episode], subgoals: Sequence[Subgoal], task_index: int
@@ -329,7 +342,8 @@ class Agent:
             return self.task_buffer.sample(batch_size, rng, self.config.shares, current)
 
         seed = _seed(self.seed, task_index, episodes, 2)
-        metrics = self.learner.fit(draw, self.config.updates_per_fit, seed)
+        failed = self._failures.sample if self.learner.learns_from_failures else None
+        metrics = self.learner.fit(draw, self.config.updates_per_fit, seed, failed)
         return {**metrics, "task_buffer": self.task_buffer.counts()}
 
 

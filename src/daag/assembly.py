@@ -14,20 +14,24 @@ from daag.diffusion import Compositor, ControlNetEditor, OracleEditor, VideoEdit
 from daag.envs import LANGUAGE_TABLE, RGB_STACKING, ROOM, register, rerender
 from daag.envs.room import ACTIONS
 from daag.envs.stacking import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT
-from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer
+from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer, TaskBufferConfig
 from daag.errors import ConfigError, UnknownNameError
 from daag.hindsight import GateConfig, Hindsight, HindsightConfig
 from daag.llm import CachedPlanner, GrammarPlanner, Planner
 from daag.policies import (
     Exploration,
     ExplorationConfig,
+    Learner,
     RandomActions,
+    Reaching,
+    ReachingConfig,
     SelfImitation,
     Workspace,
     instruction_encoder,
     object_locator,
+    object_sightings,
 )
-from daag.rewards.clip import PRETRAINED, ClipDetector, pretrained
+from daag.rewards.clip import GENERIC, PRETRAINED, ClipDetector, pretrained
 from daag.rewards.detector import RewardDetector
 from daag.rewards.finetuning import FinetuneConfig, LabelledPairs, finetune
 from daag.tasks import CARRYING_KINDS, language_of
@@ -50,6 +54,11 @@ class _WorldSpec:
     """What actions are scaled by, where they are clicks on a table."""
     num_actions: int | None = None
     """How many there are, where they are numbered."""
+    mirror: tuple[int, ...] = ()
+    """The same actions in a mirrored picture; see `ReachingConfig`."""
+    segment_steps: int | None = None
+    """How many steps before an achievement led to it; see `HindsightConfig`."""
+    buffer: TaskBufferConfig = TaskBufferConfig(discount=1.0)
 
 
 _WORLDS: dict[str, _WorldSpec] = {
@@ -58,8 +67,10 @@ _WORLDS: dict[str, _WorldSpec] = {
         {"kinds": CARRYING_KINDS},
         records_motion=True,
         workspace=Workspace(WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT),
+        segment_steps=1,
+        buffer=TaskBufferConfig(),
     ),
-    "room": _WorldSpec(ROOM, {"actions": ACTIONS[:3]}, num_actions=3),
+    "room": _WorldSpec(ROOM, {"actions": ACTIONS[:3]}, num_actions=3, mirror=(0, 2, 1)),
     "language-table": _WorldSpec(LANGUAGE_TABLE),
 }
 
@@ -127,7 +138,44 @@ def check_learnable(env_name: str) -> None:
         UnknownNameError: no such world.
         ConfigError: none does yet.
     """
-    _workspace(env_name)
+    spec = _spec(env_name)
+    if spec.workspace is None and spec.num_actions is None:
+        raise ConfigError(
+            f"no policy of daag's learns in the world {env_name!r} yet; 'daag play' and 'daag watch' show it, and "
+            "'daag lifelong --env rgb-stacking' learns"
+        )
+
+
+def make_learner(env_name: str, planner: Planner, detector: RewardDetector, seed: int) -> Learner:
+    """A learner of a world's actions, which sees through the detector.
+
+    Raises:
+        UnknownNameError: no such world.
+        ConfigError: none learns there yet.
+    """
+    check_learnable(env_name)
+    spec = _spec(env_name)
+    if spec.workspace is not None:
+        texts, locate = instruction_encoder(planner, detector), object_locator(planner, detector)
+        return SelfImitation(spec.workspace, texts, seed, locate=locate)
+    assert spec.num_actions is not None
+    config = ReachingConfig(spec.num_actions, spec.mirror)
+    return Reaching(config, object_sightings(planner, detector), seed)
+
+
+def load_learner(env_name: str, path: Path, planner: Planner, detector: RewardDetector) -> Learner:
+    """A learner as it was saved, ready to go on.
+
+    Raises:
+        UnknownNameError: no such world.
+        ConfigError: none learns there yet.
+        ModelError: the file is none of such a learner.
+    """
+    check_learnable(env_name)
+    if _spec(env_name).workspace is not None:
+        texts, locate = instruction_encoder(planner, detector), object_locator(planner, detector)
+        return SelfImitation.load(path, texts, locate)
+    return Reaching.load(path, object_sightings(planner, detector))
 
 
 def _spec(name: str) -> _WorldSpec:
@@ -136,22 +184,19 @@ def _spec(name: str) -> _WorldSpec:
     return _WORLDS[name]
 
 
-def _workspace(env_name: str) -> Workspace:
-    workspace = _spec(env_name).workspace
-    if workspace is None:
-        raise ConfigError(
-            f"no policy of daag's learns in the world {env_name!r} yet; 'daag play' and 'daag watch' show it, and "
-            "'daag lifelong --env rgb-stacking' learns"
-        )
-    return workspace
-
-
-def load_detector(name: str) -> ClipDetector:
+def load_detector(name: str, env_name: str = "rgb-stacking") -> ClipDetector:
     """A reward detector: an embedded one by name, else a directory or a hub id.
 
+    Args:
+        name: "ready" or "base", which mean the world's own, or "ready-room", a directory, a hub id.
+        env_name: for which world.
+
     Raises:
+        UnknownNameError: there is no embedded detector of that kind for that world.
         ModelError: it cannot be read.
     """
+    if name in GENERIC and env_name != "rgb-stacking":
+        return pretrained(f"{name}-{env_name}")
     return pretrained(name) if name in PRETRAINED else ClipDetector.from_pretrained(name)
 
 
@@ -172,10 +217,12 @@ def make_planner(arm: str = "hea", cache: Path | None = None, env_name: str = "r
 
 def vector_size(detector: RewardDetector) -> int:
     """Length of a detector's vectors."""
-    return int(detector.embed_texts(["a red cube"]).shape[1])
+    return int(detector.embed_texts([]).shape[1])
 
 
-def make_hindsight(arm: str, planner: Planner, detector: RewardDetector) -> Hindsight:
+def make_hindsight(
+    arm: str, planner: Planner, detector: RewardDetector, env_name: str = "rgb-stacking"
+) -> Hindsight:
     """Hindsight as an arm of the comparisons has it.
 
     Raises:
@@ -188,9 +235,26 @@ def make_hindsight(arm: str, planner: Planner, detector: RewardDetector) -> Hind
     config = HindsightConfig(
         match=arm != "none",
         relabel=arm not in ("none", "match"),
+        segment_steps=_spec(env_name).segment_steps,
         gate=GateConfig(enabled=arm != "hea-no-gate"),
     )
     return Hindsight(planner, detector, editor, config)
+
+
+def make_task_buffer(env_name: str, path: Path | None = None, first: int | None = None) -> TaskBuffer:
+    """An empty task buffer, or the one that is kept at `path`, for a world.
+
+    Args:
+        env_name: which world.
+        path: where it is kept; None keeps it in main memory only.
+        first: how many of the kept episodes are read; None reads all.
+
+    Raises:
+        UnknownNameError: no such world.
+        LifelongBufferError: something else is at `path`.
+    """
+    store = EpisodeStore.open_or_create(path, vector_size=None) if path is not None else None
+    return TaskBuffer(_spec(env_name).buffer, store, first)
 
 
 def teach(
@@ -236,19 +300,17 @@ def make_agent(
         UnknownNameError: no such world or arm.
         ConfigError: no policy learns in that world yet.
     """
-    workspace = _workspace(env_name)
+    learner = make_learner(env_name, planner, detector, seed)
     if lifelong is None:
         lifelong = LifelongBuffer(EpisodeStore.in_memory(vector_size(detector)))
     return Agent(
         planner=planner,
         detector=detector,
-        hindsight=make_hindsight(arm, planner, detector),
-        learner=SelfImitation(
-            workspace, instruction_encoder(planner, detector), seed, locate=object_locator(planner, detector)
-        ),
+        hindsight=make_hindsight(arm, planner, detector, env_name),
+        learner=learner,
         explorer=make_explorer(env_name),
         lifelong=lifelong,
-        task_buffer=task_buffer if task_buffer is not None else TaskBuffer(),
+        task_buffer=task_buffer if task_buffer is not None else make_task_buffer(env_name),
         config=config or AgentConfig(),
         seed=seed,
         run_name=run_name,

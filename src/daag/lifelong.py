@@ -16,15 +16,16 @@ from daag.assembly import (
     EnvName,
     check_learnable,
     load_detector,
+    load_learner,
     make_agent,
     make_env,
     make_planner,
+    make_task_buffer,
     vector_size,
 )
-from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer
+from daag.episodes import EpisodeStore, LifelongBuffer
 from daag.errors import ConfigError, RunError
 from daag.hindsight import count_reasons
-from daag.policies import SelfImitation, instruction_encoder, object_locator
 from daag.rewards.clip import ClipDetector
 from daag.run import RunDirectory, RunState
 from daag.tasks import Task
@@ -98,7 +99,7 @@ class LifelongRun:
     def __init__(self, config: LifelongConfig, directory: RunDirectory) -> None:
         self.config, self.directory = config, directory
         torch.set_num_threads(config.threads)
-        self._detector = load_detector(config.detector)
+        self._detector = load_detector(config.detector, config.env)
         self._planner = make_planner(config.arm, directory.path / "planner-cache.jsonl", config.env)
         self._state = directory.load_state()
         self.agent = self._make_agent()
@@ -205,12 +206,10 @@ class LifelongRun:
 
     def _save(self, task_index: int, event: Event | None) -> None:
         """Make this the moment to go on from. The policy is written only when it has changed."""
-        learner = self.agent.learner
-        assert isinstance(learner, SelfImitation)
         if not self._policy_file or (event is not None and event.kind == "fit"):
             self._num_fits += 1
             self._policy_file = f"policy-{self._num_fits}.safetensors"
-            learner.save(self.directory.path / self._policy_file)
+            self.agent.learner.save(self.directory.path / self._policy_file)
         progress = event.progress if event is not None else None
         self.directory.save_state(
             RunState(
@@ -229,23 +228,19 @@ class LifelongRun:
             EpisodeStore.open_or_create(path / "lifelong.lance", vector_size=vector_size(self._detector))
         )
         first = self._state.num_buffered if self._state else 0
-        store = EpisodeStore.open_or_create(path / "task_buffer.lance", vector_size=None)
+        task_buffer = make_task_buffer(config.env, path / "task_buffer.lance", first)
         agent_config = AgentConfig(
             max_episodes=config.episodes, updates_per_fit=config.updates_per_fit, reward=config.reward
         )
         agent = make_agent(
             config.env, config.arm, self._detector, self._planner, config.seed, agent_config,
-            lifelong=lifelong, task_buffer=TaskBuffer(store=store, first=first), finetune_detector=config.finetune,
+            lifelong=lifelong, task_buffer=task_buffer, finetune_detector=config.finetune,
         )  # fmt: skip
         if self._state is not None:
             if self._state.detector:
                 agent.use_detector(load_detector(str(path / self._state.detector)))
             policy = path / self._state.policy_file
-            agent.learner = SelfImitation.load(
-                policy,
-                instruction_encoder(self._planner, self._detector),
-                object_locator(self._planner, self._detector),
-            )
+            agent.learner = load_learner(config.env, policy, self._planner, self._detector)
         return agent
 
 
@@ -264,7 +259,7 @@ def start(config: LifelongConfig) -> LifelongRun:
     planner = make_planner(config.arm, env_name=config.env)
     for instruction in config.tasks:
         planner.decompose(instruction)  # say what cannot be understood before anything is made
-    load_detector(config.detector)
+    load_detector(config.detector, config.env)
     check_learnable(config.env)
     directory = RunDirectory.create(config.out, config.to_json())
     return LifelongRun(config, directory)

@@ -13,7 +13,7 @@ from daag.policies.reaching import Reaching, ReachingConfig
 from daag.policies.sightings import COLUMNS, PER_MAP, Sightings
 
 FORWARD, LEFT, RIGHT = range(3)
-CONFIG = ReachingConfig(3, mirror=(FORWARD, RIGHT, LEFT), updates=4)
+CONFIG = ReachingConfig(3, (FORWARD, RIGHT, LEFT), learning_rate=3e-3)
 
 
 def frame(bearing: int) -> np.ndarray:
@@ -33,46 +33,58 @@ def locate(frames, instructions):
 SIGHTINGS = Sightings(locate, level=0.3)
 
 
-def walk(seed: int) -> Episode:
-    """Turn at random until the goal is straight ahead, then go to it: the last step is always forward."""
+def walk(seed: int, limit: int | None = None) -> Episode:
+    """Turn at random until the goal is straight ahead, then go to it: the last step is always forward. Within a limit the
+    goal is not reached: who would go to it turns instead."""
     rng = np.random.default_rng(seed)
     bearing = int(rng.choice([-3, -2, -1, 1, 2, 3]))
     frames, actions = [frame(bearing)], []
     while True:
         action = int(rng.integers(3))
+        if limit is not None and action == FORWARD and bearing == 0:
+            action = LEFT
         actions.append(action)
         if action == FORWARD and bearing == 0:
+            frames.append(frame(0))
             break
         bearing += {FORWARD: 0, LEFT: 1, RIGHT: -1}[action]
         bearing = int(np.clip(bearing, -5, 5))
         frames.append(frame(bearing))
-    frames.append(frame(0))
+        if len(actions) == limit:
+            break
     steps = len(actions)
     return Episode(
-        id=f"walk/{seed}",
+        id=f"walk/{seed}/{limit}",
         env_id="test",
         instruction="go to the light",
         seed=seed,
         frames=np.stack(frames),
         observation_index=np.arange(steps + 1, dtype=np.int32),
         actions=np.array(actions, dtype=np.float32)[:, None],
-        rewards=np.eye(1, steps, steps - 1, dtype=np.float32)[0],
-        terminated=True,
-        truncated=False,
+        rewards=np.eye(1, steps, steps - 1, dtype=np.float32)[0] * (limit is None),
+        terminated=limit is None,
+        truncated=limit is not None,
     )
 
 
 WALKS = [walk(seed) for seed in range(30)]
+IN_VAIN = [walk(seed, limit=12) for seed in range(30)]
 
 
-def draw(count, rng):
-    chosen = [WALKS[int(index)] for index in rng.integers(len(WALKS), size=count)]
-    return [(episode, int(rng.integers(episode.num_steps))) for episode in chosen]
+def sampler(episodes):
+    def draw(count, rng):
+        chosen = [episodes[int(index)] for index in rng.integers(len(episodes), size=count)]
+        return [(episode, int(rng.integers(episode.num_steps))) for episode in chosen]
+
+    return draw
+
+
+draw, failed = sampler(WALKS), sampler(IN_VAIN)
 
 
 def learnt(seed: int = 0, updates: int = 100) -> Reaching:
     learner = Reaching(CONFIG, SIGHTINGS, seed)
-    learner.fit(draw, updates, seed)
+    learner.fit(draw, updates, seed, failed)
     return learner
 
 
@@ -95,7 +107,7 @@ def steps_needed(learner: Reaching, bearing: int, limit: int = 40) -> int:
 def test_from_aimless_walks_it_learns_the_short_way(learner):
     aimless = np.mean([episode.num_steps for episode in WALKS])
     needed = np.mean([steps_needed(learner, bearing) for bearing in (-3, -2, -1, 1, 2, 3)])
-    assert needed <= 5 < aimless / 2  # the shortest way takes 3 on average
+    assert needed <= 4 < aimless / 2  # the shortest way takes 3 on average
 
 
 def test_a_mirrored_moment_is_valued_like_the_mirrored_action(learner):
@@ -114,6 +126,23 @@ def test_a_mirrored_moment_is_valued_like_the_mirrored_action(learner):
     assert values[RIGHT] > values[LEFT] and others[LEFT] > others[RIGHT]
 
 
+def test_what_fails_is_worth_less_than_successes_alone_would_say():
+    asked: list[int] = []
+
+    def missed(count, rng):
+        asked.append(count)
+        return failed(count, rng)
+
+    hopeful, sober = Reaching(CONFIG, SIGHTINGS, 0), Reaching(CONFIG, SIGHTINGS, 0)
+    hopeful.fit(draw, 30, 0)
+    sober.fit(draw, 30, 0, missed)
+    known = torch.from_numpy(sober.policy.known(Observation(frame(4)), "x"))[None]
+    with torch.inference_mode():
+        values = [torch.sigmoid(each.policy.network(known)).max().item() for each in (hopeful, sober)]
+    assert values[1] < values[0] - 0.05
+    assert set(asked) == {CONFIG.batch_size // 2}
+
+
 def test_equal_seeds_give_equal_weights_and_others_others():
     first, again, other = (learnt(seed, 5) for seed in (0, 0, 1))
     weights = [list(each.policy.network.parameters()) for each in (first, again, other)]
@@ -125,7 +154,7 @@ def test_a_saved_learner_goes_on_where_it_was(tmp_path):
     first = learnt(updates=5)
     first.save(tmp_path / "policy.safetensors")
     second = Reaching.load(tmp_path / "policy.safetensors", SIGHTINGS)
-    assert first.fit(draw, 3, seed=7) == second.fit(draw, 3, seed=7)
+    assert first.fit(draw, 3, 7, failed) == second.fit(draw, 3, 7, failed)
     pairs = zip(first.policy.network.parameters(), second.policy.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
 
@@ -135,7 +164,7 @@ def test_a_file_of_another_learner_is_refused(tmp_path):
         Reaching.load(tmp_path / "none.safetensors", SIGHTINGS)
     learnt(updates=1).save(tmp_path / "policy.safetensors")
     with pytest.raises(ModelError, match="another architecture"):
-        Reaching.load(tmp_path / "policy.safetensors", Sightings(locate, level=0.3, memory=4))
+        Reaching.load(tmp_path / "policy.safetensors", Sightings(locate, level=0.3, memory=3))
 
 
 def test_actions_that_are_no_numbers_are_refused():

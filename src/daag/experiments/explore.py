@@ -50,7 +50,7 @@ SIZES = {"smoke": _Size(1, 1, 2, 5), "quick": _Size(1, 2, 12, 30), "full": _Size
 def run_cell(cell: Cell, env_name: str, detector_name: str, size: _Size) -> Values:
     """Learn one task with one arm, evaluating on the grid until two evaluations in a row reach the target."""
     torch.set_num_threads(1)
-    detector = load_detector(detector_name)
+    detector = load_detector(detector_name, env_name)
     grid = tuple(count for count in GRID if count <= size.max_episodes)
     config = AgentConfig(max_episodes=size.max_episodes, fit_after=grid, stop_after=10**9)
     planner = make_planner(cell.arm, env_name=env_name)
@@ -86,10 +86,10 @@ def run(config: ReproduceConfig, console: Console) -> Results:
     arms = config.arms or ARMS
     tasks = TASKS[: size.num_tasks]
     seeds = list(config.seeds or range(size.num_seeds))
-    detector = load_detector(config.detector)
+    detector = load_detector(config.detector, config.env)
     models = {"detector": detector.hash}
     for arm in arms:
-        editor = make_hindsight(arm, make_planner(arm, env_name=config.env), detector).editor
+        editor = make_hindsight(arm, make_planner(arm, env_name=config.env), detector, config.env).editor
         if editor is not None:
             models[f"editor:{arm}"] = editor.hash
     cells = [Cell(arm, task, seed) for seed in seeds for task in tasks for arm in arms]

@@ -29,7 +29,7 @@ GROUPS = ("held-out", "trained")
 def run_cell(cell: Cell, env_name: str, detector_name: str, num_episodes: int) -> Values:
     """Label some episodes and compare with the truth."""
     torch.set_num_threads(1)
-    detector, planner = load_detector(detector_name), make_planner(env_name=env_name)
+    detector, planner = load_detector(detector_name, env_name), make_planner(env_name=env_name)
     right = dict.fromkeys(GROUPS, 0)
     claimed, true, prevalence = dict(right), dict(right), 0.0
     for explored in explore(env_name, num_episodes, 1000 + cell.seed, motion_frames=0):
@@ -49,7 +49,7 @@ def run_cell(cell: Cell, env_name: str, detector_name: str, num_episodes: int) -
 
 def run(config: ReproduceConfig, console: Console) -> Results:
     """Run all cells and put the results together."""
-    detector = load_detector(config.detector)
+    detector = load_detector(config.detector, config.env)
     models = {"detector": detector.hash}
     seeds = list(config.seeds or range(5 if config.budget == "full" else 2))
     cells = [Cell("detector", "exploration", seed) for seed in seeds]

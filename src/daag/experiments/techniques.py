@@ -33,9 +33,9 @@ GROUPS = ("all", "colour", "kind")
 def run_cell(cell: Cell, env_name: str, detector_name: str, num_episodes: int) -> Values:
     """Edit, judge and measure the episodes of one seed with one arm."""
     torch.set_num_threads(1)
-    detector = load_detector(detector_name)
+    detector = load_detector(detector_name, env_name)
     planner = make_planner(cell.arm, env_name=env_name)
-    hindsight = make_hindsight(cell.arm, planner, detector)
+    hindsight = make_hindsight(cell.arm, planner, detector, env_name)
     totals = {group: _Totals() for group in GROUPS}
     for explored in explore(env_name, num_episodes, 5000 + cell.seed):
         episode = explored.episode
@@ -55,7 +55,7 @@ def run_cell(cell: Cell, env_name: str, detector_name: str, num_episodes: int) -
 
 def run(config: ReproduceConfig, console: Console) -> Results:
     """Run all cells and put the results together."""
-    detector = load_detector(config.detector)
+    detector = load_detector(config.detector, config.env)
     arms = config.arms or ARMS
     models = {"detector": detector.hash} | {f"editor:{arm}": EDITORS[arm]().hash for arm in arms}
     seeds = list(config.seeds or range(3 if config.budget == "full" else 1))

@@ -9,12 +9,14 @@ from daag.hindsight.augmentation import (
     count_reasons,
     plan_of,
 )
+from daag.hindsight.failures import Failures
 from daag.hindsight.teaching import Lesson, prepare_lesson
 
 __all__ = [
     "Augmentation",
     "EditAttempt",
     "EditedSegment",
+    "Failures",
     "GateConfig",
     "Hindsight",
     "HindsightConfig",

@@ -1,7 +1,7 @@
 """Policies: what acts, how it learns, and how it explores."""
 
 from daag.policies.exploration import Exploration, ExplorationConfig, RandomActions
-from daag.policies.grounding import instruction_encoder, object_locator
+from daag.policies.grounding import instruction_encoder, object_locator, object_sightings
 from daag.policies.imitation import ImitationConfig, SelfImitation
 from daag.policies.policy import Learner, Locator, Observation, Policy, StepSampler, TextEncoder
 from daag.policies.reaching import Reaching, ReachingConfig, ReachingPolicy
@@ -32,5 +32,6 @@ __all__ = [
     "instruction_encoder",
     "metres_to_pixels",
     "object_locator",
+    "object_sightings",
     "pixels_to_metres",
 ]

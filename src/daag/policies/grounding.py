@@ -5,6 +5,7 @@ for colours and kinds, a few successes are enough to learn what is to be done wi
 """
 
 import math
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cache
 
@@ -14,8 +15,16 @@ from jaxtyping import Float32, UInt8
 from daag.errors import LanguageError, ModelError
 from daag.llm import Planner
 from daag.policies.policy import Locator, TextEncoder
+from daag.policies.sightings import Sightings
 from daag.rewards.detector import RewardDetector
 from daag.tasks import Fact
+
+WORTH_A_LOOK = 0.3
+"""Share of an object's threshold from which on a policy takes it as seen: a wrong guess costs it a few steps, a label that is
+wrong costs more."""
+
+REMEMBERED_FRAMES = 2048
+"""Whose places are kept for sightings; each takes about 40 kB."""
 
 MAP_SCALE = 5.0
 """Cosines are multiplied by this: of an object they are about 0.3, and a network's inputs about 1."""
@@ -33,12 +42,18 @@ def instruction_encoder(planner: Planner, detector: RewardDetector) -> TextEncod
     return encode
 
 
-def object_locator(planner: Planner, detector: RewardDetector) -> Locator:
+def object_locator(planner: Planner, detector: RewardDetector, remember: int = 0) -> Locator:
     """Where a detector sees the objects of what an instruction is to make visible.
 
     One map is for the description's subject, the other for its target; both are for its subject where it has no other, and
     for the whole description where it is no fact. A detector that has one vector for a picture gives maps of one place, which say nothing.
+
+    Args:
+        planner: reads instructions.
+        detector: sees.
+        remember: so many frames' places are kept, the latest asked for, for who asks about the same frames again.
     """
+    kept: OrderedDict[bytes, Float32[np.ndarray, "L D"]] = OrderedDict()
 
     @cache
     def objects(instruction: str) -> tuple[str, str]:
@@ -49,10 +64,22 @@ def object_locator(planner: Planner, detector: RewardDetector) -> Locator:
             return description, description
         return f"a {fact.looks[0]}", f"a {fact.looks[-1]}"
 
+    def look(frames: UInt8[np.ndarray, "B H W 3"]) -> Float32[np.ndarray, "B L D"]:
+        keys = [frame.tobytes() for frame in frames]
+        new = {key: frame for key, frame in zip(keys, frames, strict=True) if key not in kept}
+        if new:
+            kept.update(zip(new, detector.embed_frames(np.stack([*new.values()]), num_views=1)[:, 0], strict=True))
+        found = np.stack([kept[key] for key in keys])
+        for key in keys:
+            kept.move_to_end(key)
+        while len(kept) > remember:
+            kept.popitem(last=False)
+        return found
+
     def locate(
         frames: UInt8[np.ndarray, "B H W 3"], instructions: Sequence[str]
     ) -> Float32[np.ndarray, "B 2 h w"]:
-        places = detector.embed_frames(frames, num_views=1)[:, 0]
+        places = look(frames) if remember else detector.embed_frames(frames, num_views=1)[:, 0]
         side = math.isqrt(places.shape[1])
         if side**2 != places.shape[1] or frames.shape[1] != frames.shape[2]:
             raise ModelError(
@@ -64,3 +91,13 @@ def object_locator(planner: Planner, detector: RewardDetector) -> Locator:
         return (MAP_SCALE * cosines).reshape(len(frames), 2, side, side)
 
     return locate
+
+
+def object_sightings(planner: Planner, detector: RewardDetector) -> Sightings:
+    """Where a detector sees an instruction's object, now and before, for policies of many small steps.
+
+    Raises:
+        RewardDetectorError: the detector is not calibrated for objects.
+    """
+    level = WORTH_A_LOOK * MAP_SCALE * detector.success_threshold("a red object")
+    return Sightings(object_locator(planner, detector, REMEMBERED_FRAMES), level=level)

@@ -164,7 +164,15 @@ class SelfImitation:
         self.policy.network.load_state_dict(make_network(self.network_config, seed).state_dict())
         self._optimizer = self._make_optimizer()
 
-    def fit(self, draw: StepSampler, num_updates: int, seed: int) -> dict[str, float]:
+    learns_from_failures = False
+
+    def fit(
+        self,
+        draw: StepSampler,
+        num_updates: int,
+        seed: int,
+        failed: StepSampler | None = None,  # noqa: ARG002 - imitated are successes only
+    ) -> dict[str, float]:
         """Learn from the steps that `draw` gives.
 
         Returns:

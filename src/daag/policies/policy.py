@@ -5,6 +5,7 @@ Source: docs/paper.md (a policy that is conditioned on the text of the current s
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -20,7 +21,7 @@ Locator: TypeAlias = Callable[[UInt8[np.ndarray, "B H W 3"], Sequence[str]], Flo
 resolution, such as a reward detector's cosine of each place with each object. A policy never changes it."""
 
 StepSampler: TypeAlias = Callable[[int, np.random.Generator], Sequence[tuple[Episode, int]]]
-"""Draws a batch of that many (episode, step index 0..T-1) to imitate; how real and edited, current and earlier
+"""Draws a batch of that many (episode, step index 0..T-1) to learn from; how real and edited, current and earlier
 experience are mixed is the caller's choice."""
 
 
@@ -67,19 +68,30 @@ class Policy(Protocol):
 
 @runtime_checkable
 class Learner(Protocol):
-    """Makes a policy better from episodes that reached what their instruction asks."""
+    """Makes a policy better from episodes that reached what their instruction asks, and perhaps from others."""
+
+    @property
+    def learns_from_failures(self) -> bool:
+        """Whether `fit` has a use for `failed`."""
 
     @property
     def policy(self) -> Policy:
         """The policy as learnt so far."""
 
-    def fit(self, draw: StepSampler, num_updates: int, seed: int) -> dict[str, float]:
+    def save(self, path: Path) -> None:
+        """Write everything that learning goes on from into one file."""
+
+    def fit(
+        self, draw: StepSampler, num_updates: int, seed: int, failed: StepSampler | None = None
+    ) -> dict[str, float]:
         """Learn from the steps that `draw` gives, without forgetting what was learnt before.
 
         Args:
             draw: gives the batches. Each step counts as a way to carry out its episode's `instruction`.
             num_updates: how many gradient steps, or what comes closest to one.
             seed: of all randomness in this call, `draw`'s included.
+            failed: gives steps of episodes that did not carry out their `instruction`; fewer than asked, or none, where
+                there are none.
 
         Returns:
             Metrics by name, means over the last updates.

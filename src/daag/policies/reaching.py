@@ -2,8 +2,10 @@
 
 For every step of an episode that reached its goal it is known how many steps were still to come. A network learns the
 discounted value of each action: at least what the episode itself made of it, and at least what the best action of the next
-moment promises. So it puts together the good parts of many aimless walks. Source: our choice; Q-learning (Sutton and
-Barto, Reinforcement Learning, section 6.5) from hindsight's successes, with their returns as a lower bound.
+moment promises. So it puts together the good parts of many aimless walks. Of episodes that missed what they were asked the
+second alone is known; without them whatever was seen in a success would look good. Source: our choice; Q-learning (Sutton
+and Barto, Reinforcement Learning, section 6.5) from hindsight's successes and failures, with the successes' returns as a
+lower bound.
 """
 
 from collections.abc import Sequence
@@ -41,15 +43,16 @@ class ReachingConfig:
     hidden: int = 64
     discount: float = 0.9
     """Value of a goal one step farther away."""
-    temperature: float = 0.02
+    temperature: float = 0.01
     """Of the policy: actions are drawn with probabilities in proportion to value ** (1 / temperature)."""
     batch_size: int = 64
+    """Half of them of failures, where there are any."""
     updates: int = 10
     """Gradient steps for each one that is asked for: they are small."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
     weight_decay: float = 1e-3
     target_rate: float = 0.02
-    """By how much the network that judges the next moment follows, each step."""
+    """By how much the network that judges the next moment, and acts, follows the one that is trained, each step."""
 
     def __post_init__(self) -> None:
         if self.num_actions < 2 or not 0.0 < self.discount < 1.0 or self.temperature <= 0.0:
@@ -114,7 +117,7 @@ class ReachingPolicy:
 
 
 class Reaching:
-    """Learns a `ReachingPolicy` from steps of episodes that reached their goal.
+    """Learns a `ReachingPolicy` from steps of episodes that reached their goal, and of such as did not.
 
     Weights and the optimizer's state stay from one `fit` to the next. Equal seeds, batches and numbers of threads give
     equal weights. What is known of a step is kept, since it takes longer to find out than to learn from.
@@ -130,16 +133,20 @@ class Reaching:
         size = sightings.size + sightings.memory * config.num_actions
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network, self._judge = (_network(size, config) for _ in range(2))
-        self._judge.load_state_dict(network.state_dict())
-        self.policy = ReachingPolicy(network, config, sightings)
+            self._trained, follower = (_network(size, config) for _ in range(2))
+        follower.load_state_dict(self._trained.state_dict())
+        self.policy = ReachingPolicy(follower, config, sightings)
         self._optimizer = torch.optim.AdamW(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            self._trained.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self._kept: dict[tuple[str, int, str], Float32[np.ndarray, S]] = {}
 
-    def fit(self, draw: StepSampler, num_updates: int, seed: int) -> dict[str, float]:
-        """Learn from the steps that `draw` gives.
+    learns_from_failures = True
+
+    def fit(
+        self, draw: StepSampler, num_updates: int, seed: int, failed: StepSampler | None = None
+    ) -> dict[str, float]:
+        """Learn from the steps that `draw` gives, as ways to the goal, and from those of `failed`, as ways past it.
 
         Returns:
             `loss`, cross entropy in nats, over the last tenth of the updates; empty for none.
@@ -150,13 +157,15 @@ class Reaching:
         rng = np.random.default_rng(seed)
         losses: list[float] = []
         total = num_updates * self.config.updates
+        size = self.config.batch_size
         for update in range(total):
-            loss = self._loss(draw(self.config.batch_size, rng), rng)
+            missed = [] if failed is None else list(failed(size // 2, rng))
+            loss = self._loss(draw(size - len(missed), rng), missed, rng)
             self._optimizer.zero_grad()
             loss.backward()
             self._optimizer.step()
             with torch.no_grad():
-                pairs = zip(self._judge.parameters(), self.policy.network.parameters(), strict=True)
+                pairs = zip(self.policy.network.parameters(), self._trained.parameters(), strict=True)
                 for slow, fast in pairs:
                     slow.lerp_(fast, self.config.target_rate)
             if update >= total - max(1, total // 10):
@@ -165,8 +174,8 @@ class Reaching:
 
     def save(self, path: Path) -> None:
         """Write weights, optimizer state and settings into one file."""
-        judge = {f"judge.{name}": value for name, value in self._judge.state_dict().items()}
-        save_learner(path, FORMAT, self.policy.network, self._optimizer, asdict(self.config), judge)
+        follower = {f"follower.{name}": value for name, value in self.policy.network.state_dict().items()}
+        save_learner(path, FORMAT, self._trained, self._optimizer, asdict(self.config), follower)
 
     @classmethod
     def load(cls, path: Path, sightings: Sightings) -> "Reaching":
@@ -181,11 +190,17 @@ class Reaching:
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the settings in {path} are of another architecture: {error!r}") from error
         learner = cls(config, sightings, 0)
-        saved.restore(learner.policy.network, learner._optimizer)
-        saved.restore_part("judge", learner._judge)
+        saved.restore(learner._trained, learner._optimizer)
+        saved.restore_part("follower", learner.policy.network)
         return learner
 
-    def _loss(self, steps: Sequence[tuple[Episode, int]], rng: np.random.Generator) -> Tensor:
+    def _loss(
+        self,
+        reached: Sequence[tuple[Episode, int]],
+        missed: Sequence[tuple[Episode, int]],
+        rng: np.random.Generator,
+    ) -> Tensor:
+        steps = [*reached, *missed]
         now, then = (np.stack([self._known(episode, t + i) for episode, t in steps]) for i in (0, 1))
         actions = np.array(
             [_number(episode.actions[t], self.config.num_actions, episode.id) for episode, t in steps]
@@ -194,12 +209,13 @@ class Reaching:
             turned = rng.random(len(steps)) < 0.5
             now, then = (np.where(turned[:, None], self.policy.mirrored(each), each) for each in (now, then))
             actions = np.where(turned, np.array(self.config.mirror)[actions], actions)
-        left = torch.tensor([float(episode.num_steps - 1 - t) for episode, t in steps])
+        left = torch.full((len(steps),), torch.inf)
+        left[: len(reached)] = torch.tensor([float(episode.num_steps - 1 - t) for episode, t in reached])
         discount = self.config.discount
         with torch.no_grad():
-            promised = discount * torch.sigmoid(self._judge(torch.from_numpy(then))).amax(1)
+            promised = discount * torch.sigmoid(self.policy.network(torch.from_numpy(then))).amax(1)
             value = torch.where(left == 0, torch.ones(()), torch.maximum(discount**left, promised))
-        logits = self.policy.network(torch.from_numpy(now))
+        logits = self._trained(torch.from_numpy(now))
         chosen = logits.gather(1, torch.from_numpy(actions)[:, None])[:, 0]
         return functional.binary_cross_entropy_with_logits(chosen, value)
 

@@ -38,7 +38,7 @@ class Sightings:
     locate: Locator
     num_maps: int = 1
     level: float = 0.35
-    memory: int = 2
+    memory: int = 4
 
     @property
     def size(self) -> int:

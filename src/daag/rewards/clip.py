@@ -31,8 +31,11 @@ DualEncoder: TypeAlias = CLIPModel | VisionTextDualEncoderModel
 _CLASSES = {"clip": CLIPModel, "vision-text-dual-encoder": VisionTextDualEncoderModel}
 """transformers' name of a kind of model, and its class. The embedded detectors are of the second."""
 
-PRETRAINED = ("base", "ready")
-"""The embedded detectors: `base` knows objects and colours, `ready` relations too."""
+GENERIC = ("base", "ready")
+"""Kinds of embedded detectors: `base` knows objects and colours, `ready` relations too."""
+
+PRETRAINED = (*GENERIC, "ready-room")
+"""The embedded detectors: those without a world's name are RGB Stacking's."""
 
 CALIBRATION_FILE = "calibration.json"
 PREPROCESSOR_FILE = "preprocessor_config.json"
