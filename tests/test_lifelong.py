@@ -13,23 +13,38 @@ import pytest
 from safetensors.numpy import load_file
 
 from daag import lifelong
+from daag.assembly import EnvName
 from daag.episodes import EpisodeStore, content_hash
 from daag.errors import ConfigError, LanguageError, ModelError, RunError
 from daag.lifelong import LifelongConfig
 from daag.run import RunDirectory
 
-TASKS = ("stack the red cube on the blue cube", "stack the green cube on the yellow cube")
+TASKS: dict[EnvName, tuple[str, str]] = {
+    "rgb-stacking": ("stack the red cube on the blue cube", "stack the green cube on the yellow cube"),
+    "room": ("go to the red ball", "go to the green mug"),
+}
+SEEDS: dict[EnvName, int] = {"rgb-stacking": 0, "room": 2}
+"""With which something is achieved early, so that there is something to learn from."""
 
 
-def small(out: Path) -> LifelongConfig:
-    return LifelongConfig(TASKS, out=out, episodes=3, curve_scenes=1, evaluation_scenes=2, updates_per_fit=4)
+def small(out: Path, env: EnvName = "rgb-stacking") -> LifelongConfig:
+    return LifelongConfig(
+        TASKS[env],
+        env,
+        out,
+        episodes=3,
+        seed=SEEDS[env],
+        curve_scenes=1,
+        evaluation_scenes=2,
+        updates_per_fit=4,
+    )
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=list(TASKS))
+def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing interrupted."""
-    out = tmp_path_factory.mktemp("runs") / "finished"
-    lifelong.start(small(out)).run()
+    out = tmp_path_factory.mktemp("runs") / request.param
+    lifelong.start(small(out, request.param)).run()
     return out
 
 
@@ -39,7 +54,7 @@ def contents(path: Path) -> list[tuple[str, str]]:
 
 def test_a_run_leaves_metrics_episodes_and_a_policy(finished: Path) -> None:
     events = [line["event"] for line in RunDirectory.open(finished).metrics()]
-    assert events.count("episode") == 6 and events.count("learnt") == 2
+    assert events.count("episode") == 6 and events.count("learnt") == 2 and "fit" in events
     assert len(contents(finished / "lifelong.lance")) == 6
     assert len(list(finished.glob("policy-*.safetensors"))) == 1
     assert set(RunDirectory.open(finished).timings()) >= {"extract", "episode", "evaluate"}
@@ -47,9 +62,11 @@ def test_a_run_leaves_metrics_episodes_and_a_policy(finished: Path) -> None:
 
 def test_a_killed_run_goes_on_and_ends_as_if_it_had_never_been_killed(finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "killed"
+    env: EnvName = finished.name
     command = [
-        sys.executable, "-m", "daag.cli", "lifelong", "--tasks", *TASKS, "--out", str(out), "--episodes", "3",
-        "--curve-scenes", "1", "--evaluation-scenes", "2", "--updates-per-fit", "4",
+        sys.executable, "-m", "daag.cli", "lifelong", "--env", env, "--tasks", *TASKS[env], "--out", str(out),
+        "--episodes", "3", "--seed", str(SEEDS[env]), "--curve-scenes", "1", "--evaluation-scenes", "2",
+        "--updates-per-fit", "4",
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -77,7 +94,7 @@ def test_a_finished_run_that_is_resumed_changes_nothing(finished: Path) -> None:
 
 def test_an_existing_directory_is_never_overwritten(finished: Path) -> None:
     with pytest.raises(RunError, match="--resume"):
-        lifelong.start(small(finished))
+        lifelong.start(small(finished, finished.name))
 
 
 def test_what_cannot_be_done_is_said_before_anything_is_made(tmp_path: Path) -> None:

@@ -2,24 +2,24 @@
 
 import torch
 
-from daag.pretraining.captions import captions_of
+from daag.pretraining.captions import NUM_IDS, captions_of
 from daag.pretraining.withheld import (
     about_hushed,
     hushed_of,
     ruled_out_of,
     unseen_together,
 )
-from daag.tasks import COLOURS, ROOM, STACKING, Fact, Look, is_held_out
+from daag.tasks import BOARD, COLOURS, ROOM, STACKING, Fact, Look, is_held_out
 
 CAPTIONS = captions_of(STACKING)
 
 
 def test_what_a_held_out_pair_that_touches_is_not_doing_is_not_told() -> None:
     looks = torch.tensor([[-1, CAPTIONS.looks.index(Look.parse("red cube")), CAPTIONS.looks.index(Look.parse("blue cube")),
-                           CAPTIONS.looks.index(Look.parse("green cube")), -1, -1, -1, -1]])  # fmt: skip
+                           CAPTIONS.looks.index(Look.parse("green cube")), *[-1] * (NUM_IDS - 4)]])  # fmt: skip
     ids = torch.zeros(1, 64, 64, dtype=torch.int8)
     ids[0, 10:20, 10:20], ids[0, 20:30, 10:20], ids[0, 40:50, 40:50] = 1, 2, 3
-    alone = torch.full((1, 8), -1)
+    alone = torch.full((1, NUM_IDS), -1)
     quiet = hushed_of(CAPTIONS, ids, looks, alone, alone)[0]
     assert quiet[1].tolist() == [
         True,
@@ -44,8 +44,8 @@ def test_kinds_that_only_the_held_out_list_rules_out_are_no_choice() -> None:
     red_cube, blue_cylinder, white_prism = (
         CAPTIONS.looks.index(Look.parse(name)) for name in ("red cube", "blue cylinder", "white prism")
     )
-    own = torch.tensor([[-1, red_cube, blue_cylinder, white_prism, -1, -1, -1, -1]])
-    under, over = torch.full((1, 8), -1), torch.full((1, 8), -1)
+    own = torch.tensor([[-1, red_cube, blue_cylinder, white_prism, *[-1] * (NUM_IDS - 4)]])
+    under, over = torch.full((1, NUM_IDS), -1), torch.full((1, NUM_IDS), -1)
     under[0, 1], over[0, 2] = blue_cylinder, red_cube  # the red cube rests on the blue cylinder
     ruled_out = ruled_out_of(CAPTIONS, own, under, over)[0]
     groups = [group.nonzero()[:, 0].tolist() for group in ruled_out[1].split(CAPTIONS.attribute_sizes)]
@@ -138,3 +138,29 @@ def test_in_the_room_balls_are_told_nothing_of_the_colours_in_which_one_never_st
         if fact.subject.colour in ("red", "yellow") or fact.subject.kind == "box"
     }
     assert not any(is_held_out(fact) for fact in captions.facts)
+
+
+def test_beside_a_block_of_a_held_out_colour_a_block_is_told_nothing_of_that_colour() -> None:
+    captions = captions_of(BOARD)
+    colours, kinds = len(BOARD.colours) + 1, len(BOARD.kinds) + 1
+    red, green, none = BOARD.colours.index("red"), BOARD.colours.index("green"), colours - 1
+    attributes = torch.zeros(1, NUM_IDS, sum(captions.attribute_sizes))
+    attributes[0, 1, red] = attributes[0, 1, colours + BOARD.kinds.index("moon")] = 1
+    partner = colours + kinds
+    attributes[0, 1, partner + green] = attributes[0, 1, partner + colours + BOARD.kinds.index("star")] = 1
+    alone = attributes.clone()
+    alone[0, 1, partner : partner + colours + kinds] = 0
+    alone[0, 1, partner + none] = alone[0, 1, partner + colours + kinds - 1] = 1
+    coverage = torch.zeros(1, 1, NUM_IDS)
+    coverage[0, 0, 1] = 1
+    columns = torch.arange(len(captions))
+    unseen, lonely = (
+        {captions.texts[i] for i in unseen_together(captions, coverage, each, columns)[0, 0].nonzero()[:, 0]}
+        for each in (attributes, alone)
+    )
+    # Red to the left of blue is held out, so of what is left of something blue nothing is said to red blocks.
+    assert "the green moon is to the left of the blue cube" in unseen
+    assert "the blue moon is to the left of the green cube" not in captions.texts  # held out itself
+    assert "the red moon is to the left of the green star" not in unseen
+    relations = (" is touching ", " is to the left of ", " is above ")
+    assert not any(relation in text for text in lonely for relation in relations)

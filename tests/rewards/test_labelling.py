@@ -82,7 +82,12 @@ def test_a_score_equal_to_the_threshold_counts():
 
 
 def test_what_is_lost_and_found_again_is_achieved_again():
-    assert spans({ON: [0.0, 0.9, 0.0, 0.9]}) == [(ON, 0, 1), (ON, 1, 3)]
+    assert spans({ON: [0.0, 0.9, 0.0, 0.9]}) == [(ON, 0, 1), (ON, 2, 3)]
+
+
+def test_no_step_before_it_was_last_shown_led_to_it():
+    assert spans({ON: [0.9, 0.9, 0.0, 0.0, 0.9]}) == [(ON, 2, 4)]
+    assert spans({ON: [0.9, 0.0, 0.0, 0.9], OTHER: [0.0, 0.9, 0.0, 0.0]}) == [(OTHER, 0, 1), (ON, 1, 3)]
 
 
 def test_the_steps_count_from_the_end_of_the_achievement_before_whatever_it_was():

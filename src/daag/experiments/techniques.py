@@ -5,6 +5,7 @@ proposes is made by every arm, judged by the gates with the detector, and measur
 true is the world's word here: an editor is not to be judged by what a detector overlooks.
 """
 
+from collections.abc import Collection
 from functools import partial
 from itertools import pairwise
 
@@ -20,7 +21,8 @@ from daag.experiments.edit_truth import EditTruth, measure, psnr
 from daag.experiments.exploration_data import Explored, explore
 from daag.experiments.results import Results
 from daag.hindsight import Verdict
-from daag.tasks import Subgoal
+from daag.llm import Planner
+from daag.tasks import EditPlan, Fact, Subgoal, is_held_out, language_of, possible_facts
 
 SUMMARY = "fidelity, consistency and truth of the edits of each pixel arm"
 
@@ -39,15 +41,14 @@ def run_cell(cell: Cell, env_name: str, detector_name: str, num_episodes: int) -
     totals = {group: _Totals() for group in GROUPS}
     for explored in explore(env_name, num_episodes, 5000 + cell.seed):
         episode = explored.episode
-        found = _came_true(explored)
-        goal = Subgoal(explored.goal.description, explored.goal.instruction)
-        for achievement in found:
-            proposal = planner.propose_edit(achievement.description, goal, episode.objects)
-            if proposal.plan is None or planner.compare(achievement.description, goal.description):
+        for achievement in _came_true(explored, planner.describe(episode.objects)):
+            asked = _asked(explored, achievement, planner, env_name)
+            if asked is None:
                 continue
-            attempt = hindsight.attempt(episode, achievement, goal, proposal.plan, cell.seed)
+            goal, plan = asked
+            attempt = hindsight.attempt(episode, achievement, goal, plan, cell.seed)
             truth = measure(attempt.segment, goal.description)
-            group = "kind" if any(edit.changes_kind for edit in proposal.plan.edits) else "colour"
+            group = "kind" if any(edit.changes_kind for edit in plan.edits) else "colour"
             for name in ("all", group):
                 totals[name].add(attempt.verdict, truth)
     return {group: total.values() for group, total in totals.items()}
@@ -146,13 +147,43 @@ class _Totals:
         }
 
 
-def _came_true(explored: Explored) -> list[Achievement]:
-    """What became true from one observation to the next."""
-    return [
-        Achievement(description, step, step + 1, 1.0)
-        for step, (before, after) in enumerate(pairwise(explored.facts))
-        for description in sorted(after - before)
+def _asked(
+    explored: Explored, achievement: Achievement, planner: Planner, env_name: str
+) -> tuple[Subgoal, EditPlan] | None:
+    """What an achievement is to be repainted into: the episode's own task; where that cannot be, such as where mugs stand
+    for balls, another held-out task that can."""
+    achieved = Fact.parse(achievement.description)
+    language = language_of(env_name)
+    others = [
+        fact
+        for fact in possible_facts(language.looks, (achieved.relation,))
+        if is_held_out(fact) and fact != explored.goal
     ]
+    rng = np.random.default_rng((explored.episode.seed, achievement.end))
+    for fact in (explored.goal, *(others[int(index)] for index in rng.permutation(len(others)))):
+        goal = Subgoal(fact.description, fact.instruction)
+        if planner.compare(achievement.description, goal.description):
+            return None  # it shows what was asked
+        proposal = planner.propose_edit(achievement.description, goal, explored.episode.objects)
+        if proposal.plan is not None:
+            return goal, proposal.plan
+    return None
+
+
+def _came_true(explored: Explored, sayable: Collection[str]) -> list[Achievement]:
+    """What became true from one observation to the next, of what can be said, and the steps that led to it, as
+    `daag.rewards.labelling.label` counts them."""
+    found: list[Achievement] = []
+    start = previous_end = 0
+    for step, (before, after) in enumerate(pairwise(explored.facts)):
+        new = sorted((after - before) & set(sayable))
+        if new:
+            start, previous_end = previous_end, step + 1
+        for description in new:
+            shown = [index for index in range(step + 1) if description in explored.facts[index]]
+            since = max(start, shown[-1] + 1 if shown else 0)
+            found.append(Achievement(description, since, step + 1, 1.0))
+    return found
 
 
 def _sum_counts(counts: list[dict[str, int]]) -> dict[str, int]:

@@ -13,13 +13,23 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Bool
 
-from daag.tasks import Fact, Language, Look, is_held_out, possible_facts
+from daag.tasks import RELATIONS, Fact, Language, Look, Relation, is_held_out, possible_facts
 
-MAX_OBJECTS = {"rgb-stacking": 6, "room": 7}
+MAX_OBJECTS = {"rgb-stacking": 6, "room": 7, "language-table": 8}
 """Of the scenes that are drawn, by world."""
 
 NUM_IDS = max(MAX_OBJECTS.values()) + 1
 """Length of the axis of ids in labels, the same for every world; 0 is everything that is no object."""
+
+
+UNTOLD: tuple[Relation, ...] = ("apart from",)
+"""Relations without a caption: of nearly any two objects of a board it is true that they are apart, wherever they are, so
+that no place of a picture shows it."""
+
+
+def is_withheld(fact: Fact) -> bool:
+    """Whether a picture that shows a fact is kept from training: what is held out, but for what no caption speaks of."""
+    return fact.relation not in UNTOLD and is_held_out(fact)
 
 
 @dataclass(frozen=True)
@@ -44,16 +54,26 @@ class Captions:
         return "on" in self.language.relations
 
     @property
+    def has_partners(self) -> bool:
+        """Whether objects of this world are related to each other: one rests on another, or lies beside it."""
+        return any(RELATIONS[relation].takes_target for relation in self.language.relations)
+
+    @property
+    def may_be_mirrored(self) -> bool:
+        """Whether what is said of a picture is true of its mirror image too."""
+        return "left of" not in self.language.relations
+
+    @property
     def num_ids(self) -> int:
         """Ids of a segmentation of this world: its most objects, and 0 for everything else."""
         return MAX_OBJECTS[self.language.name] + 1
 
     @property
     def attribute_sizes(self) -> tuple[int, ...]:
-        """Classes of an object's colour and kind; where objects rest on each other, also of what it rests on, and of what
-        it carries. The last class of each is "none"."""
+        """Classes of an object's colour and kind; where objects are related, also of two partners': of what it rests on and
+        what it carries, or of two objects beside it. The last class of each is "none"."""
         own = len(self.language.colours) + 1, len(self.language.kinds) + 1
-        return own * (3 if self.supports else 1)
+        return own * (3 if self.has_partners else 1)
 
     @cached_property
     def object_texts(self) -> tuple[str, ...]:
@@ -68,14 +88,20 @@ class Captions:
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
         """The facts behind the captions of relations: every feasible one that is not held out."""
-        return tuple(
-            fact for fact in possible_facts(self.looks, self.language.relations) if not is_held_out(fact)
-        )
+        told = [relation for relation in self.language.relations if relation not in UNTOLD]
+        return tuple(fact for fact in possible_facts(self.looks, told) if not is_held_out(fact))
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
         """All captions."""
         return (*self.object_texts, *(fact.description for fact in self.facts))
+
+    @property
+    def vocabulary_texts(self) -> tuple[str, ...]:
+        """Sentences with every word of the language: a detector can be asked what it was never told."""
+        first, second = self.looks[:2]
+        untold = [relation for relation in self.language.relations if relation in UNTOLD]
+        return (*self.texts, *(Fact(relation, first, second).description for relation in untold))
 
     @cached_property
     def index(self) -> dict[Fact, int]:
@@ -86,23 +112,23 @@ class Captions:
     def objects(self) -> Bool[np.ndarray, "C L"]:
         """The looks that show each caption: one, all of a kind or colour, the subject, both of a symmetric relation."""
         shown = [self._shown_by(text) for text in self.object_texts]
-        shown += [fact.looks[:1] if fact.relation == "on" else fact.looks for fact in self.facts]
+        shown += [fact.looks if RELATIONS[fact.relation].symmetric else fact.looks[:1] for fact in self.facts]
         return np.array([[look in looks for look in self.looks] for looks in shown])
 
     @cached_property
     def upper(self) -> Bool[np.ndarray, "C L"]:
-        """The upper look of "on"."""
-        return self._spoken_of("on", 0)
+        """The subject of "on", "left of", "above": of relations with a direction."""
+        return self._spoken_of(False, 0)
 
     @cached_property
     def lower(self) -> Bool[np.ndarray, "C L"]:
-        """The lower look of "on"."""
-        return self._spoken_of("on", 1)
+        """The target of relations with a direction."""
+        return self._spoken_of(False, 1)
 
     @cached_property
     def beside(self) -> Bool[np.ndarray, "C L"]:
-        """Both looks of "next to"."""
-        return self._spoken_of("next to", 0) | self._spoken_of("next to", 1)
+        """Both looks of "next to" and "touching"."""
+        return self._spoken_of(True, 0) | self._spoken_of(True, 1)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -139,10 +165,10 @@ class Captions:
             found.setdefault(tuple(sorted(map(self.looks.index, fact.looks))), []).append(position)
         return {looks: tuple(positions) for looks, positions in found.items()}
 
-    def _spoken_of(self, relation: str, which: int) -> Bool[np.ndarray, "C L"]:
+    def _spoken_of(self, symmetric: bool, which: int) -> Bool[np.ndarray, "C L"]:
         table = np.zeros((len(self), len(self.looks)), dtype=bool)
         for fact, position in self.index.items():
-            if fact.relation == relation:
+            if fact.target is not None and RELATIONS[fact.relation].symmetric == symmetric:
                 table[position, self.looks.index(fact.looks[which])] = True
         return table
 

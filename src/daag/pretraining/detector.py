@@ -37,7 +37,14 @@ from daag.errors import ConfigError, ModelError
 from daag.pretraining.captions import captions_of
 from daag.pretraining.detector_card import write_card
 from daag.pretraining.detector_metrics import calibrated, measure
-from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, Pretraining, Stage, build_model, settle
+from daag.pretraining.detector_model import (
+    MAX_TOKENS,
+    Pretraining,
+    Stage,
+    build_model,
+    preprocessing_of,
+    settle,
+)
 from daag.pretraining.label_calibration import calibrated_for_labels, judge
 from daag.pretraining.labelled_scenes import Batch, LabelledScenes, draw_batch
 from daag.pretraining.muon import Muon
@@ -297,7 +304,8 @@ class Trainer:
 
     def detector(self, scenes: LabelledScenes | None) -> ClipDetector:
         """The model as it stands, calibrated on scenes where any are given."""
-        detector = ClipDetector(self.run.model, self.tokenizer, PREPROCESSING)
+        preprocessing = preprocessing_of(captions_of(language_of(self.config.world)))
+        detector = ClipDetector(self.run.model, self.tokenizer, preprocessing)
         return calibrated(detector, scenes, np.random.default_rng(self.config.seed)) if scenes else detector
 
     @property
@@ -327,7 +335,9 @@ def train(config: PretrainConfig, console: Console) -> None:
     """
     torch.set_num_threads(config.threads)
     config.out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(config, word_tokenizer(captions_of(language_of(config.world)).texts, MAX_TOKENS))
+    trainer = Trainer(
+        config, word_tokenizer(captions_of(language_of(config.world)).vocabulary_texts, MAX_TOKENS)
+    )
     trainer.restore()
     pool = ScenePool(config.pool)
     if pool.world != config.world:

@@ -14,11 +14,15 @@ _KNOWS = {
     "base-room": _BASE.replace("red cube", "red mug").replace("a cube", "a mug"),
     "ready": "objects and colours, and the relations `on` and `next to` between two of them "
     "(`the red cube is on the blue cube`).",
+    "ready-language-table": "blocks and colours, and the relations of the board but for `apart from` (`the red moon is to the "
+    "left of the blue cube`, `... is touching ...`, `... is above ...`, `... is in the middle`, `the pointer is at ...`).",
     "ready-room": "objects and colours, and which object one stands before (`the red ball is right in front`).",
 }
 _SCENES = {
     "rgb-stacking": "random tabletop scenes of `daag.pretraining.scenes` (3 to 6 objects of 8 colours and 4 kinds, towers, "
     "neighbours, the gripper in the way)",
+    "language-table": "random boards of `daag.pretraining.scenes` (2 to 8 blocks of 4 colours and 4 kinds, beside each other, "
+    "in named places and anywhere, the effector among them)",
     "room": "views of random rooms of `daag.pretraining.scenes` (2 to 7 objects of 8 colours and 7 kinds, among furniture, "
     "from before an object and from elsewhere, in the room's `plain` look)",
 }
@@ -26,6 +30,7 @@ _HARDER = {
     "rgb-stacking": " Scenes are placed at random, with towers, dropped objects and the gripper in the way; they are harder "
     "than what an agent meets while exploring.",
     "room": "",
+    "language-table": "",
 }
 
 
@@ -47,7 +52,7 @@ def write_card(
         facts: a line each about the training: seed, time, data.
         metrics: on fresh scenes.
     """
-    world = "room" if stage.endswith("-room") else "rgb-stacking"
+    world = next((name for name in _SCENES if stage.endswith(f"-{name}")), "rgb-stacking")
     size = sum(parameter.numel() for parameter in detector.model.parameters())
     lines = [
         f"# Reward detector `{stage}`",

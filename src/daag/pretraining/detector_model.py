@@ -1,5 +1,6 @@
 """The embedded detectors' model, and the losses that teach it.  Source: our choice."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import VisionTextDualEncoderConfig, VisionTextDualEncoderModel
 
+from daag.pretraining.captions import Captions
 from daag.pretraining.labelled_scenes import Batch
 from daag.pretraining.withheld import unseen_together
 from daag.rewards.clip import Preprocessing, View, register_towers
@@ -23,6 +25,13 @@ VIEWS = (View(), View(4, 4), View(4, 0, mirrored=True), View(0, 4, mirrored=True
 views make labels as good as twelve do."""
 
 PREPROCESSING = Preprocessing(views=VIEWS)
+
+
+def preprocessing_of(captions: Captions) -> Preprocessing:
+    """How a detector looks at pictures of a world: in mirrored views only where left and right mean nothing."""
+    views = VIEWS if captions.may_be_mirrored else tuple(replace(view, mirrored=False) for view in VIEWS)
+    return Preprocessing(views=views)
+
 
 MAX_TOKENS = 16
 

@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from daag.errors import ModelError
-from daag.pretraining.captions import NUM_IDS, Captions, captions_of
+from daag.pretraining.captions import NUM_IDS, UNTOLD, Captions, captions_of, is_withheld
 from daag.pretraining.scenes import RenderedScene, ScenePool
 from daag.pretraining.withheld import about_hushed, hushed_of, ruled_out_of
-from daag.tasks import Fact, is_held_out, language_of
+from daag.tasks import Fact, language_of
 
 PATCH_PIXELS = 8
 
@@ -68,7 +68,7 @@ class LabelledScenes:
         rgb, facts = pool.rgb(frames), [pool.facts[int(frame)] for frame in frames]
         if rgb.shape[1:] != (64, 64, 3):
             raise ModelError(f"expected a pool of 64 x 64 pictures, got {rgb.shape}")
-        if any(is_held_out(fact) for held in facts for fact in held):
+        if any(is_withheld(fact) for held in facts for fact in held):
             raise ModelError(
                 "expected a pool without held-out combinations; render it anew with daag.pretraining.scenes"
             )
@@ -106,14 +106,17 @@ class LabelledScenes:
             ids = {name: key for key, name in named.items()}
             for name, key in ids.items():
                 looks[row, key] = look_index[name]
-            for fact in held:
+            for fact in sorted(held, key=_nearest_first):
+                first, second = str(fact.subject), str(fact.target)
                 if fact.relation == "on":
-                    upper, lower = str(fact.subject), str(fact.target)
-                    below[row, ids[upper]] = look_index[lower]
-                    above[row, ids[lower]] = look_index[upper]
+                    below[row, ids[first]] = look_index[second]
+                    above[row, ids[second]] = look_index[first]
+                elif not captions.supports and fact.target is not None and fact.relation not in UNTOLD:
+                    for one, other in ((first, second), (second, first)):
+                        _add_partner(below[row], above[row], ids[one], look_index[other])
         own, under, over = (torch.from_numpy(which) for which in (looks, below, above))
         seen = torch.from_numpy(np.ascontiguousarray(segmentation))
-        each = (own, under, over) if captions.supports else (own,)
+        each = (own, under, over) if captions.has_partners else (own,)
         return cls(
             captions,
             torch.from_numpy(np.ascontiguousarray(rgb)),
@@ -188,7 +191,7 @@ def draw_batch(
     """
     segmentation = scenes.segmentation[index]
     is_crop = torch.rand(len(index), generator=generator) < crop_share
-    grid = _random_windows(segmentation, scenes.captions.num_ids, is_crop, generator)
+    grid = _random_windows(segmentation, scenes.captions, is_crop, generator)
     both = torch.cat([scenes.rgb[index], scenes.shapes[index]], dim=-1).permute(0, 3, 1, 2).float() / 255
     both = functional.grid_sample(both, grid, mode="bilinear", padding_mode="border", align_corners=False)
     pixels, shapes = both.split(3, dim=1)
@@ -236,6 +239,19 @@ def _batch(
     )
 
 
+def _nearest_first(fact: Fact) -> tuple[bool, Fact]:
+    """Those that touch before those that are beside each other."""
+    return fact.relation != "touching", fact
+
+
+def _add_partner(first: np.ndarray, second: np.ndarray, key: int, look: int) -> None:
+    """Give an object one more partner, as far as it has less than two."""
+    if first[key] < 0:
+        first[key] = look
+    elif first[key] != look and second[key] < 0:
+        second[key] = look
+
+
 def _one_hot(captions: Captions, looks: Int64[Tensor, "N I"]) -> Float[Tensor, "N I A"]:
     colours, kinds = len(captions.language.colours), len(captions.language.kinds)
     colour = torch.where(looks < 0, colours, looks % colours)
@@ -251,7 +267,7 @@ def _coverage(ids: Int64[Tensor, "B 64 64"]) -> Float[Tensor, "B P I"]:
 
 def _random_windows(
     segmentation: Int8[Tensor, "B 64 64"],
-    num_ids: int,
+    captions: Captions,
     is_crop: Bool[Tensor, "B"],
     generator: torch.Generator,
 ) -> Float[Tensor, "B 64 64 2"]:
@@ -263,13 +279,13 @@ def _random_windows(
 
     scale = torch.where(is_crop, uniform(20 / 64, 40 / 64), uniform(0.92, 1.06))
     # The pixel of the object with the largest random number is near the middle of a crop.
-    lottery = torch.rand(count, num_ids, generator=generator)
+    lottery = torch.rand(count, captions.num_ids, generator=generator)
     lottery[:, 0] = 0
     tickets = lottery.gather(1, segmentation.flatten(1).long())
     pixel = (tickets + 1e-4 * torch.rand(tickets.shape, generator=generator)).argmax(1)
     on_object = torch.stack([pixel % 64, pixel // 64], dim=1) / 32 - 1
     center = torch.where(is_crop[:, None], on_object + uniform(-0.12, 0.12, 2), uniform(-0.12, 0.12, 2))
-    mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
+    mirror = torch.where(torch.rand(count, generator=generator) < 0.5 * captions.may_be_mirrored, -1.0, 1.0)
     theta = torch.zeros(count, 2, 3)
     theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = scale * mirror, scale, center
     return functional.affine_grid(theta, [count, 1, 64, 64], align_corners=False)

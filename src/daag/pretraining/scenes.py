@@ -24,10 +24,11 @@ from daag.envs.camera import RayCastCamera, View
 from daag.envs.scene_model import SceneModel
 from daag.envs.shading import Surfaces
 from daag.errors import ModelError, SceneError
-from daag.pretraining import layouts, viewpoints
-from daag.tasks import Fact, is_held_out
+from daag.pretraining import layouts, pushes, viewpoints
+from daag.pretraining.captions import is_withheld
+from daag.tasks import Fact
 
-WorldName = Literal["rgb-stacking", "room"]
+WorldName = Literal["rgb-stacking", "room", "language-table"]
 
 PATIENCE = 200
 """Arrangements that are tried for each picture before another scene is drawn."""
@@ -38,6 +39,7 @@ Arrange = Callable[[np.random.Generator, np.ndarray], None]
 _DRAW: dict[str, Callable[[np.random.Generator, bool], tuple[SceneModel, Arrange]]] = {
     "rgb-stacking": layouts.draw,
     "room": viewpoints.draw,
+    "language-table": pushes.draw,
 }
 """By world: draws a scene in which a held-out combination can, or need not, come about."""
 
@@ -93,7 +95,7 @@ def random_clip(
             return random_clip(world, rng, num_frames, held_out, size_pixels)
         arrange(rng, data.qpos)
         facts = tuple(sorted(scene_model.facts(data.qpos)))
-        if any(map(is_held_out, facts)) != held_out:
+        if any(map(is_withheld, facts)) != held_out:
             continue
         mujoco.mj_kinematics(scene_model.model, data)
         camera = RayCastCamera(scene_model.camera_at(data.qpos), size_pixels, size_pixels)

@@ -11,13 +11,15 @@ from jaxtyping import Bool, Float, Int8, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from daag.pretraining.captions import NUM_IDS, Captions
-from daag.tasks import Fact, is_held_out
+from daag.pretraining.captions import NUM_IDS, UNTOLD, Captions
+from daag.tasks import RELATIONS, Fact, is_held_out
 from daag.tasks.held_out import (
+    HELD_OUT_BOARD_COLOURS,
     HELD_OUT_IN_FRONT,
     HELD_OUT_NEXT_TO_COLOURS,
     HELD_OUT_ON_COLOURS,
     HELD_OUT_ON_KINDS,
+    HELD_OUT_ON_THE_BOARD,
 )
 
 TOUCHING_PIXELS = 3
@@ -134,7 +136,7 @@ def unseen_together(
     resting, showing = (clash[:, columns] for clash in _clashes(captions))
     shows = (coverage > 0).float()
     unseen = (shows @ attributes > 0).float() @ showing > 0
-    if captions.supports:
+    if captions.has_partners:
         # The kind of what it rests on is not "none".
         rests = attributes[..., sum(captions.attribute_sizes[:4]) - 1] == 0
         unseen |= ((shows * rests[:, None]) @ attributes > 0).float() @ resting > 0
@@ -158,8 +160,8 @@ def _clashes(captions: Captions) -> tuple[Float[Tensor, "A C"], Float[Tensor, "A
     ][:4]
     on, others = torch.zeros(2, sum(sizes), len(captions))
     for column, fact in enumerate(captions.facts, start=captions.num_objects):
-        if fact.relation == "in front":
-            for colour, kind in HELD_OUT_IN_FRONT:
+        if fact.target is None:
+            for colour, kind in HELD_OUT_IN_FRONT if fact.relation == "in front" else HELD_OUT_ON_THE_BOARD:
                 others[own_colour + colours[colour], column] += fact.subject.kind == kind
                 others[own_kind + kinds[kind], column] += fact.subject.colour == colour
         elif fact.relation == "next to":
@@ -175,4 +177,14 @@ def _clashes(captions: Captions) -> tuple[Float[Tensor, "A C"], Float[Tensor, "A
             for upper, lower in HELD_OUT_ON_KINDS:
                 on[own_kind + kinds[upper], column] += target.kind == lower
                 on[below_kind + kinds[lower], column] += subject.kind == upper
+        elif fact.relation not in UNTOLD:  # two blocks of a board
+            subject, target = fact.pair
+            symmetric = RELATIONS[fact.relation].symmetric
+            for pair in HELD_OUT_BOARD_COLOURS:
+                for first, second in (pair, pair[::-1]) if symmetric else (pair,):
+                    on[own_colour + colours[first], column] += target.colour == second
+                    on[below_colour + colours[second], column] += subject.colour == first
+                    if symmetric:
+                        on[own_colour + colours[second], column] += subject.colour == first
+                        on[below_colour + colours[first], column] += target.colour == second
     return on, others

@@ -21,7 +21,8 @@ def label(episode: Episode, descriptions: Sequence[str], detector: RewardDetecto
 
     An observation from the second on achieves a description if it shows it and the observation before did not. What
     is lost and found again is achieved again. The steps that led to an achievement count from the end of the one
-    before it, of any description; achievements of one observation share their start.
+    before it, of any description, and not from before the description was last shown: what leads out of sight of
+    something is not on the way to it.
 
     Args:
         episode: read only.
@@ -63,15 +64,17 @@ def label_embeddings(
             f"the scores of episode {episode_id!r} are not finite; the detector is broken"
         )
     thresholds = np.array([detector.success_threshold(text) for text in descriptions], dtype=np.float32)
-    begins = came_to_show(scores, thresholds, descriptions)
+    holds = shown(scores, thresholds, descriptions)
     achievements = []
     start = previous_end = 0
-    for step, which in zip(*np.nonzero(begins), strict=True):
+    for step, which in zip(*np.nonzero(_begins(holds)), strict=True):
         end = int(step) + 1
         if end != previous_end:
             start, previous_end = previous_end, end
         score = float(np.clip(scores[end, which], -1.0, 1.0))
-        achievements.append(Achievement(descriptions[which], start, end, score))
+        earlier = np.flatnonzero(holds[:end, which])
+        since = max(start, int(earlier[-1]) + 1 if len(earlier) else 0)
+        achievements.append(Achievement(descriptions[which], since, end, score))
     return tuple(achievements)
 
 
@@ -85,7 +88,10 @@ def came_to_show(
         thresholds: of each description.
         descriptions: the M descriptions.
     """
-    holds = shown(scores, thresholds, descriptions)
+    return _begins(shown(scores, thresholds, descriptions))
+
+
+def _begins(holds: Bool[np.ndarray, "O M"]) -> Bool[np.ndarray, "T M"]:
     return holds[1:] & ~holds[:-1]
 
 
