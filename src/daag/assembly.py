@@ -12,22 +12,28 @@ from transformers.utils.logging import set_tqdm_hook
 from daag.agent import Agent, AgentConfig, Env, Explorer
 from daag.diffusion import Compositor, ControlNetEditor, OracleEditor, VideoEditor
 from daag.envs import LANGUAGE_TABLE, RGB_STACKING, ROOM, register, rerender
+from daag.envs.language_table import MAX_MOVE
 from daag.envs.room import ACTIONS
 from daag.envs.stacking import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT
 from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer, TaskBufferConfig
-from daag.errors import ConfigError, UnknownNameError
+from daag.errors import UnknownNameError
 from daag.hindsight import GateConfig, Hindsight, HindsightConfig
 from daag.llm import CachedPlanner, GrammarPlanner, Planner
 from daag.policies import (
+    ActionSpace,
     Exploration,
     ExplorationConfig,
     Learner,
+    Moves,
+    Numbered,
     RandomActions,
     Reaching,
     ReachingConfig,
+    Reader,
     SelfImitation,
     Workspace,
     instruction_encoder,
+    object_arrangement,
     object_locator,
     object_sightings,
 )
@@ -52,10 +58,12 @@ class _WorldSpec:
     """Whether its steps are long enough to record frames in between."""
     workspace: Workspace | None = None
     """What actions are scaled by, where they are clicks on a table."""
-    num_actions: int | None = None
-    """How many there are, where they are numbered."""
-    mirror: tuple[int, ...] = ()
-    """The same actions in a mirrored picture; see `ReachingConfig`."""
+    actions: ActionSpace | None = None
+    """What can be done, where it takes many small steps."""
+    reader: Callable[[Planner, RewardDetector], Reader] = object_sightings
+    """What a policy of small steps is told."""
+    learning: ReachingConfig = ReachingConfig()
+    """How a policy of small steps is learnt."""
     segment_steps: int | None = None
     """How many steps before an achievement led to it; see `HindsightConfig`."""
     buffer: TaskBufferConfig = TaskBufferConfig(discount=1.0)
@@ -70,8 +78,13 @@ _WORLDS: dict[str, _WorldSpec] = {
         segment_steps=1,
         buffer=TaskBufferConfig(),
     ),
-    "room": _WorldSpec(ROOM, {"actions": ACTIONS[:3]}, num_actions=3, mirror=(0, 2, 1)),
-    "language-table": _WorldSpec(LANGUAGE_TABLE),
+    "room": _WorldSpec(ROOM, {"actions": ACTIONS[:3]}, actions=Numbered(3, mirror=(0, 2, 1))),
+    "language-table": _WorldSpec(
+        LANGUAGE_TABLE,
+        actions=Moves(2, MAX_MOVE),
+        reader=object_arrangement,
+        learning=ReachingConfig(hidden=128, discount=0.93, batch_size=128, updates=20),
+    ),
 }
 
 EDITORS: dict[str, Callable[[], VideoEditor]] = {
@@ -120,30 +133,13 @@ def make_explorer(env_name: str, config: ExplorationConfig | None = None) -> Exp
 
     Raises:
         UnknownNameError: no such world.
-        ConfigError: nothing explores there yet.
     """
     config = config or ExplorationConfig()
     spec = _spec(env_name)
-    if spec.num_actions is not None:
-        return RandomActions(config, spec.num_actions)
-    if spec.workspace is not None:
-        return Exploration(config, spec.workspace)
-    raise ConfigError(f"nothing of daag's explores in the world {env_name!r} yet")
-
-
-def check_learnable(env_name: str) -> None:
-    """Check that a policy of daag's learns in a world.
-
-    Raises:
-        UnknownNameError: no such world.
-        ConfigError: none does yet.
-    """
-    spec = _spec(env_name)
-    if spec.workspace is None and spec.num_actions is None:
-        raise ConfigError(
-            f"no policy of daag's learns in the world {env_name!r} yet; 'daag play' and 'daag watch' show it, and "
-            "'daag lifelong --env rgb-stacking' learns"
-        )
+    if spec.actions is not None:
+        return RandomActions(config, spec.actions)
+    assert spec.workspace is not None
+    return Exploration(config, spec.workspace)
 
 
 def make_learner(env_name: str, planner: Planner, detector: RewardDetector, seed: int) -> Learner:
@@ -151,16 +147,13 @@ def make_learner(env_name: str, planner: Planner, detector: RewardDetector, seed
 
     Raises:
         UnknownNameError: no such world.
-        ConfigError: none learns there yet.
     """
-    check_learnable(env_name)
     spec = _spec(env_name)
-    if spec.workspace is not None:
-        texts, locate = instruction_encoder(planner, detector), object_locator(planner, detector)
-        return SelfImitation(spec.workspace, texts, seed, locate=locate)
-    assert spec.num_actions is not None
-    config = ReachingConfig(spec.num_actions, spec.mirror)
-    return Reaching(config, object_sightings(planner, detector), seed)
+    if spec.actions is not None:
+        return Reaching(spec.actions, spec.reader(planner, detector), seed, spec.learning)
+    assert spec.workspace is not None
+    texts, locate = instruction_encoder(planner, detector), object_locator(planner, detector)
+    return SelfImitation(spec.workspace, texts, seed, locate=locate)
 
 
 def load_learner(env_name: str, path: Path, planner: Planner, detector: RewardDetector) -> Learner:
@@ -168,14 +161,12 @@ def load_learner(env_name: str, path: Path, planner: Planner, detector: RewardDe
 
     Raises:
         UnknownNameError: no such world.
-        ConfigError: none learns there yet.
         ModelError: the file is none of such a learner.
     """
-    check_learnable(env_name)
-    if _spec(env_name).workspace is not None:
-        texts, locate = instruction_encoder(planner, detector), object_locator(planner, detector)
-        return SelfImitation.load(path, texts, locate)
-    return Reaching.load(path, object_sightings(planner, detector))
+    spec = _spec(env_name)
+    if spec.actions is not None:
+        return Reaching.load(path, spec.actions, spec.reader(planner, detector))
+    return SelfImitation.load(path, instruction_encoder(planner, detector), object_locator(planner, detector))
 
 
 def _spec(name: str) -> _WorldSpec:
@@ -298,7 +289,6 @@ def make_agent(
 
     Raises:
         UnknownNameError: no such world or arm.
-        ConfigError: no policy learns in that world yet.
     """
     learner = make_learner(env_name, planner, detector, seed)
     if lifelong is None:

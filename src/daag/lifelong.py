@@ -14,7 +14,6 @@ from daag.agent import Agent, AgentConfig, Env, Event
 from daag.assembly import (
     Arm,
     EnvName,
-    check_learnable,
     load_detector,
     load_learner,
     make_agent,
@@ -249,7 +248,7 @@ def start(config: LifelongConfig) -> LifelongRun:
 
     Raises:
         RunError: the directory exists.
-        ConfigError: there is no task, or no policy learns in that world yet.
+        ConfigError: there is no task.
         UnknownNameError: no such world.
         LanguageError: a task cannot be understood.
         ModelError: the detector cannot be read.
@@ -260,7 +259,6 @@ def start(config: LifelongConfig) -> LifelongRun:
     for instruction in config.tasks:
         planner.decompose(instruction)  # say what cannot be understood before anything is made
     load_detector(config.detector, config.env)
-    check_learnable(config.env)
     directory = RunDirectory.create(config.out, config.to_json())
     return LifelongRun(config, directory)
 

@@ -105,6 +105,11 @@ def _moment(
 ) -> Moment:
     done = None if action is None else np.atleast_1d(np.asarray(action, dtype=np.float32))
     seen = Observation(
-        observation["rgb"], observation.get("pixel_to_table"), observation.get("depth"), previous, done
+        observation["rgb"],
+        observation.get("pixel_to_table"),
+        observation.get("depth"),
+        previous,
+        done,
+        info.get("state"),
     )
     return Moment(seen, info["proposals"], reward, tuple(info.get("facts", ())))

@@ -8,12 +8,13 @@ import torch
 
 from daag.episodes import Episode
 from daag.errors import ConfigError, EpisodeError, ModelError
-from daag.policies import Observation
+from daag.policies import Moves, Numbered, Observation
 from daag.policies.reaching import Reaching, ReachingConfig
 from daag.policies.sightings import COLUMNS, PER_MAP, Sightings
 
 FORWARD, LEFT, RIGHT = range(3)
-CONFIG = ReachingConfig(3, (FORWARD, RIGHT, LEFT), learning_rate=3e-3)
+CONFIG = ReachingConfig(learning_rate=3e-3)
+ACTIONS = Numbered(3, (FORWARD, RIGHT, LEFT))
 
 
 def frame(bearing: int) -> np.ndarray:
@@ -83,7 +84,7 @@ draw, failed = sampler(WALKS), sampler(IN_VAIN)
 
 
 def learnt(seed: int = 0, updates: int = 100) -> Reaching:
-    learner = Reaching(CONFIG, SIGHTINGS, seed)
+    learner = Reaching(ACTIONS, SIGHTINGS, seed, CONFIG)
     learner.fit(draw, updates, seed, failed)
     return learner
 
@@ -91,6 +92,12 @@ def learnt(seed: int = 0, updates: int = 100) -> Reaching:
 @pytest.fixture(scope="module")
 def learner() -> Reaching:
     return learnt()
+
+
+def of_each_action(learner: Reaching, known: np.ndarray) -> torch.Tensor:
+    asked = np.concatenate([known.repeat(3, axis=0), np.eye(3, dtype=np.float32)], axis=1)
+    with torch.inference_mode():
+        return learner.policy.network(torch.from_numpy(asked))[:, 0]
 
 
 def steps_needed(learner: Reaching, bearing: int, limit: int = 40) -> int:
@@ -121,8 +128,7 @@ def test_a_mirrored_moment_is_valued_like_the_mirrored_action(learner):
     assert np.array_equal(learner.policy.mirrored(mirrored), known)
     split = SIGHTINGS.size
     assert np.array_equal(mirrored[:, split:], after(-2, RIGHT)[:, split:])
-    with torch.inference_mode():
-        values, others = (learner.policy.network(torch.from_numpy(each))[0] for each in (known, mirrored))
+    values, others = (of_each_action(learner, each) for each in (known, mirrored))
     assert values[RIGHT] > values[LEFT] and others[LEFT] > others[RIGHT]
 
 
@@ -133,12 +139,11 @@ def test_what_fails_is_worth_less_than_successes_alone_would_say():
         asked.append(count)
         return failed(count, rng)
 
-    hopeful, sober = Reaching(CONFIG, SIGHTINGS, 0), Reaching(CONFIG, SIGHTINGS, 0)
+    hopeful, sober = Reaching(ACTIONS, SIGHTINGS, 0, CONFIG), Reaching(ACTIONS, SIGHTINGS, 0, CONFIG)
     hopeful.fit(draw, 30, 0)
     sober.fit(draw, 30, 0, missed)
-    known = torch.from_numpy(sober.policy.known(Observation(frame(4)), "x"))[None]
-    with torch.inference_mode():
-        values = [torch.sigmoid(each.policy.network(known)).max().item() for each in (hopeful, sober)]
+    known = sober.policy.known(Observation(frame(4)), "x")[None]
+    values = [torch.sigmoid(of_each_action(each, known)).sum().item() for each in (hopeful, sober)]
     assert values[1] < values[0] - 0.05
     assert set(asked) == {CONFIG.batch_size // 2}
 
@@ -153,7 +158,7 @@ def test_equal_seeds_give_equal_weights_and_others_others():
 def test_a_saved_learner_goes_on_where_it_was(tmp_path):
     first = learnt(updates=5)
     first.save(tmp_path / "policy.safetensors")
-    second = Reaching.load(tmp_path / "policy.safetensors", SIGHTINGS)
+    second = Reaching.load(tmp_path / "policy.safetensors", ACTIONS, SIGHTINGS)
     assert first.fit(draw, 3, 7, failed) == second.fit(draw, 3, 7, failed)
     pairs = zip(first.policy.network.parameters(), second.policy.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
@@ -161,29 +166,27 @@ def test_a_saved_learner_goes_on_where_it_was(tmp_path):
 
 def test_a_file_of_another_learner_is_refused(tmp_path):
     with pytest.raises(ModelError, match="cannot read a policy"):
-        Reaching.load(tmp_path / "none.safetensors", SIGHTINGS)
+        Reaching.load(tmp_path / "none.safetensors", ACTIONS, SIGHTINGS)
     learnt(updates=1).save(tmp_path / "policy.safetensors")
     with pytest.raises(ModelError, match="another architecture"):
-        Reaching.load(tmp_path / "policy.safetensors", Sightings(locate, level=0.3, memory=3))
+        Reaching.load(tmp_path / "policy.safetensors", ACTIONS, Sightings(locate, level=0.3, memory=3))
 
 
 def test_actions_that_are_no_numbers_are_refused():
     clicks = WALKS[0].actions.repeat(4, axis=1)
     episode = replace(WALKS[0], id="clicks", actions=clicks)
     with pytest.raises(EpisodeError, match="as one number each"):
-        Reaching(CONFIG, SIGHTINGS, 0).fit(lambda count, rng: [(episode, 0)] * count, 1, 0)
+        Reaching(ACTIONS, SIGHTINGS, 0, CONFIG).fit(lambda count, rng: [(episode, 0)] * count, 1, 0)
 
 
 def test_nothing_asked_nothing_learnt():
-    assert Reaching(CONFIG, SIGHTINGS, 0).fit(draw, 0, 0) == {}
+    assert Reaching(ACTIONS, SIGHTINGS, 0, CONFIG).fit(draw, 0, 0) == {}
 
 
-@pytest.mark.parametrize(
-    "problem", [{"num_actions": 1}, {"discount": 1.0}, {"temperature": 0.0}, {"mirror": (0, 1, 1)}]
-)
+@pytest.mark.parametrize("problem", [{"candidates": 0}, {"discount": 1.0}, {"temperature": 0.0}])
 def test_settings_out_of_range_are_refused(problem):
     with pytest.raises(ConfigError):
-        ReachingConfig(**{"num_actions": 3, **problem})
+        ReachingConfig(**problem)
 
 
 def test_sightings_say_where_and_recall_what_was_before():

@@ -43,6 +43,7 @@ class EpisodeRecorder:
         self._views: list[View | Picture] = list(info["views"])
         self._index = [len(self._views) - 1]
         self._qpos: list[np.ndarray] = list(info.get("qpos", ()))
+        self._states: list[np.ndarray] = [info["state"]] if "state" in info else []
         self._actions: list[np.ndarray] = []
         self._rewards: list[float] = []
         self._terminated = self._truncated = False
@@ -61,6 +62,7 @@ class EpisodeRecorder:
         self._views += info["views"]
         self._index.append(len(self._views) - 1)
         self._qpos += info.get("qpos", ())
+        self._states += [info["state"]] if "state" in info else []
         self._terminated, self._truncated = terminated, truncated
 
     def finish(self, episode_id: str) -> Episode:
@@ -88,6 +90,7 @@ class EpisodeRecorder:
             observation_index=np.array(self._index, dtype=np.int32),
             actions=np.stack(self._actions),
             rewards=np.array(self._rewards, dtype=np.float32),
+            state=np.stack(self._states).astype(np.float32) if self._states else None,
             terminated=self._terminated,
             truncated=self._truncated,
             depth=self._stacked("depth", episode_id),

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from daag.errors import ConfigError, UnknownNameError
+from daag.policies.actions import ActionSpace
 from daag.policies.workspace import Workspace
 
 PROPOSALS: tuple[str, ...] = ("objects", "none")
@@ -77,15 +78,15 @@ class Exploration:
 
 
 class RandomActions:
-    """Numbered actions at random, for worlds of many small steps: exploration knows nothing of where anything is.
+    """Any action at random, for worlds of many small steps: exploration knows nothing of where anything is.
 
     Args:
         config: which episodes are trials.
-        num_actions: of the world.
+        actions: of the world.
     """
 
-    def __init__(self, config: ExplorationConfig, num_actions: int) -> None:
-        self.config, self.num_actions = config, num_actions
+    def __init__(self, config: ExplorationConfig, actions: ActionSpace) -> None:
+        self.config, self.actions = config, actions
 
     def is_trial(self, episode_index: int) -> bool:
         """Whether episode `episode_index`, from 0, of a task is played by the policy alone."""
@@ -93,8 +94,9 @@ class RandomActions:
 
     def explore(
         self,
-        proposals: Float32[np.ndarray, "K 2"],  # noqa: ARG002 - there are none
+        proposals: Float32[np.ndarray, "K 2"],  # noqa: ARG002 - not asked for
         rng: np.random.Generator,
-    ) -> Float32[np.ndarray, "1"]:
-        """The number of a random action, as the one entry of an array."""
-        return np.array([rng.integers(self.num_actions)], dtype=np.float32)
+    ) -> Float32[np.ndarray, "A"]:
+        """A random action of the world."""
+        codes = self.actions.candidates(1, rng)
+        return self.actions.decode(codes[rng.integers(len(codes))])

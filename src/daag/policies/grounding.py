@@ -14,10 +14,11 @@ from jaxtyping import Float32, UInt8
 
 from daag.errors import LanguageError, ModelError
 from daag.llm import Planner
+from daag.policies.arrangement import Arrangement
 from daag.policies.policy import Locator, TextEncoder
 from daag.policies.sightings import Sightings
 from daag.rewards.detector import RewardDetector
-from daag.tasks import Fact
+from daag.tasks import RELATIONS, Fact
 
 WORTH_A_LOOK = 0.3
 """Share of an object's threshold from which on a policy takes it as seen: a wrong guess costs it a few steps, a label that is
@@ -93,6 +94,30 @@ def object_locator(planner: Planner, detector: RewardDetector, remember: int = 0
         return (MAP_SCALE * cosines).reshape(len(frames), 2, side, side)
 
     return locate
+
+
+def object_arrangement(planner: Planner, detector: RewardDetector) -> Arrangement:
+    """Where on a table a detector sees the objects of what an instruction is to make visible, and which relation and place
+    that is.
+
+    Raises:
+        RewardDetectorError: the detector is not calibrated for objects.
+    """
+    relations, places = list(RELATIONS), [*{place for form in RELATIONS.values() for place in form.places}]
+    places.sort()
+
+    @cache
+    def meaning(instruction: str) -> Float32[np.ndarray, "M"]:
+        fact = Fact.parse(planner.decompose(instruction)[-1].description)
+        told = np.zeros(len(relations) + len(places), dtype=np.float32)
+        told[relations.index(fact.relation)] = 1.0
+        if fact.place:
+            told[len(relations) + places.index(fact.place)] = 1.0
+        return told
+
+    level = WORTH_A_LOOK * MAP_SCALE * detector.success_threshold("a red object")
+    locate = object_locator(planner, detector, REMEMBERED_FRAMES)
+    return Arrangement(locate, meaning, len(relations) + len(places), level)
 
 
 def object_sightings(planner: Planner, detector: RewardDetector) -> Sightings:

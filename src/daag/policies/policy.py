@@ -38,6 +38,8 @@ class Observation:
     """What was seen one step before, in this episode; None at its start, and where that is not known."""
     action: Float32[np.ndarray, "A"] | None = None
     """What was done between then and now."""
+    state: Float32[np.ndarray, "S"] | None = None
+    """What the agent knows of its own body, such as where its hand is; None where nothing is known."""
 
     @classmethod
     def of(cls, episode: Episode, index: int, memory: int = 0) -> "Observation":
@@ -47,7 +49,8 @@ class Observation:
         previous, action = None, None
         if memory > 0 and index > 0:
             previous, action = cls.of(episode, index - 1, memory - 1), episode.actions[index - 1]
-        return cls(episode.frames[frame], episode.pixel_to_table, depth, previous, action)
+        state = None if episode.state is None else episode.state[index]
+        return cls(episode.frames[frame], episode.pixel_to_table, depth, previous, action, state)
 
 
 @runtime_checkable

@@ -11,6 +11,7 @@ lower bound.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,12 +20,34 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from daag.episodes.episode import Episode
-from daag.errors import ConfigError, EpisodeError, ModelError
+from daag.errors import ConfigError, ModelError
+from daag.policies.actions import ActionSpace
 from daag.policies.checkpoint import LearnerState, save_learner
 from daag.policies.policy import Observation, StepSampler
-from daag.policies.sightings import Sightings
 
 FORMAT = "daag-reaching-1"
+
+ACTING_CANDIDATES = 64
+"""Actions among which the policy chooses, where there are endlessly many."""
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """What a policy is told of a moment; `Sightings` and `Arrangement` are such."""
+
+    @property
+    def size(self) -> int:
+        """How many numbers a moment makes."""
+
+    @property
+    def memory(self) -> int:
+        """How many earlier moments are recalled."""
+
+    def read(self, observation: Observation, instruction: str) -> Float32[np.ndarray, "S"]:
+        """The numbers of a moment."""
+
+    def mirrored(self, moments: Float32[np.ndarray, "B S"]) -> Float32[np.ndarray, "B S"]:
+        """What would have been read in mirrored pictures."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +58,10 @@ class ReachingConfig:
         ConfigError: a setting is out of range.
     """
 
-    num_actions: int
-    """Of the world; actions are numbered from 0."""
-    mirror: tuple[int, ...] = ()
-    """For each action the one that does the same in a mirrored picture (turn left: turn right); empty where there is none,
-    and then nothing is mirrored in training."""
-    hidden: int = 64
+    hidden: int = 128
+    """Units of each of two layers."""
+    candidates: int = 12
+    """Actions of which the best promises what the next moment is worth, where there are endlessly many."""
     discount: float = 0.9
     """Value of a goal one step farther away."""
     temperature: float = 0.01
@@ -55,64 +76,64 @@ class ReachingConfig:
     """By how much the network that judges the next moment, and acts, follows the one that is trained, each step."""
 
     def __post_init__(self) -> None:
-        if self.num_actions < 2 or not 0.0 < self.discount < 1.0 or self.temperature <= 0.0:
+        if self.candidates < 1 or not 0.0 < self.discount < 1.0 or self.temperature <= 0.0:
             raise ConfigError(
-                f"expected 2 actions or more, a discount in (0, 1) and a temperature, got {self}"
-            )
-        twice = [self.mirror[other] for other in self.mirror if other in range(len(self.mirror))]
-        if self.mirror and twice != list(range(self.num_actions)):
-            raise ConfigError(
-                f"mirror must pair {self.num_actions} actions, each the other's mirror or its own, got {self.mirror}"
+                f"expected a candidate or more, a discount in (0, 1) and a temperature, got {self}"
             )
 
 
 class ReachingPolicy:
-    """Draws the actions after which the goal is near. A policy for numbered actions.
+    """Draws the actions after which the goal is near.
 
     Args:
-        network: from what is known of a moment to logits of values; its weights may change later, as a learner goes on.
+        network: from what is known of a moment, and an action's code, to the logit of its value; its weights may change
+            later, as a learner goes on.
         config: that it was made from.
-        sightings: what it is told of a moment.
+        actions: what can be done.
+        reader: what it is told of a moment.
     """
 
-    def __init__(self, network: nn.Module, config: ReachingConfig, sightings: Sightings) -> None:
-        self.network, self.config, self.sightings = network, config, sightings
+    def __init__(
+        self, network: nn.Module, config: ReachingConfig, actions: ActionSpace, reader: Reader
+    ) -> None:
+        self.network, self.config, self.actions, self.reader = network, config, actions, reader
 
     def act(
         self, observation: Observation, instruction: str, rng: np.random.Generator
-    ) -> Float32[np.ndarray, "1"]:
-        """The number of an action, as the one entry of an array.
+    ) -> Float32[np.ndarray, "A"]:
+        """An action of the world.
 
         Args:
-            observation: with depth and what was before, where the world has them.
+            observation: with depth, the own state and what was before, where the world has them.
             instruction: what to do, "go to the red ball".
             rng: from which the action is drawn.
         """
-        known = torch.from_numpy(self.known(observation, instruction))[None]
+        codes = self.actions.candidates(ACTING_CANDIDATES, rng)
+        known = torch.from_numpy(self.known(observation, instruction)).expand(len(codes), -1)
         with torch.inference_mode():
-            values = functional.logsigmoid(self.network(known))[0].double().numpy()
+            logits = self.network(torch.cat([known, torch.from_numpy(codes)], dim=1))[:, 0]
+            values = functional.logsigmoid(logits).double().numpy()
         odds = np.exp((values - values.max()) / self.config.temperature)
-        return np.array([rng.choice(len(odds), p=odds / odds.sum())], dtype=np.float32)
+        return self.actions.decode(codes[rng.choice(len(codes), p=odds / odds.sum())])
 
     def known(self, observation: Observation, instruction: str) -> Float32[np.ndarray, "S"]:
-        """What is seen now and was before, and what was done in between, one-hot, latest first."""
-        done = np.zeros((self.sightings.memory, self.config.num_actions), dtype=np.float32)
+        """What is seen now and was before, and the codes of what was done in between, latest first."""
+        done = np.zeros((self.reader.memory, self.actions.size), dtype=np.float32)
         moment: Observation | None = observation
         for row in done:
             if moment is None or moment.action is None:
                 break
-            row[_number(moment.action, self.config.num_actions)] = 1.0
+            row[:] = self.actions.encode(moment.action)
             moment = moment.previous
-        return np.concatenate([self.sightings.read(observation, instruction), done.reshape(-1)])
+        return np.concatenate([self.reader.read(observation, instruction), done.reshape(-1)])
 
     def mirrored(self, known: Float32[np.ndarray, "B S"]) -> Float32[np.ndarray, "B S"]:
         """The same in a mirrored world."""
-        split = self.sightings.size
-        done = known[:, split:].reshape(len(known), -1, self.config.num_actions)[
-            ..., list(self.config.mirror)
-        ]
+        split = self.reader.size
+        done = known[:, split:].reshape(len(known), -1, self.actions.size)
         return np.concatenate(
-            [self.sightings.mirrored(known[:, :split]), done.reshape(len(known), -1)], axis=1
+            [self.reader.mirrored(known[:, :split]), self.actions.mirrored(done).reshape(len(known), -1)],
+            axis=1,
         )
 
 
@@ -123,19 +144,22 @@ class Reaching:
     equal weights. What is known of a step is kept, since it takes longer to find out than to learn from.
 
     Args:
-        config: sizes and rates.
-        sightings: what the policy is told of a moment; must stay the same, as the network learns its meaning.
+        actions: what can be done in the world.
+        reader: what the policy is told of a moment; must stay the same, as the network learns its meaning.
         seed: of the first weights.
+        config: sizes and rates.
     """
 
-    def __init__(self, config: ReachingConfig, sightings: Sightings, seed: int) -> None:
-        self.config = config
-        size = sightings.size + sightings.memory * config.num_actions
+    def __init__(
+        self, actions: ActionSpace, reader: Reader, seed: int, config: ReachingConfig | None = None
+    ) -> None:
+        self.config = config = config or ReachingConfig()
+        size = reader.size + (reader.memory + 1) * actions.size
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._trained, follower = (_network(size, config) for _ in range(2))
         follower.load_state_dict(self._trained.state_dict())
-        self.policy = ReachingPolicy(follower, config, sightings)
+        self.policy = ReachingPolicy(follower, config, actions, reader)
         self._optimizer = torch.optim.AdamW(
             self._trained.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -152,7 +176,7 @@ class Reaching:
             `loss`, cross entropy in nats, over the last tenth of the updates; empty for none.
 
         Raises:
-            EpisodeError: an episode's actions are no numbers from 0 to `num_actions` - 1.
+            EpisodeError: an episode's actions are none of the world's.
         """
         rng = np.random.default_rng(seed)
         losses: list[float] = []
@@ -177,8 +201,12 @@ class Reaching:
         follower = {f"follower.{name}": value for name, value in self.policy.network.state_dict().items()}
         save_learner(path, FORMAT, self._trained, self._optimizer, asdict(self.config), follower)
 
+    @property
+    def _actions(self) -> ActionSpace:
+        return self.policy.actions
+
     @classmethod
-    def load(cls, path: Path, sightings: Sightings) -> "Reaching":
+    def load(cls, path: Path, actions: ActionSpace, reader: Reader) -> "Reaching":
         """Read what `save` wrote, ready to act and to learn on.
 
         Raises:
@@ -186,10 +214,10 @@ class Reaching:
         """
         saved = LearnerState.read(path, FORMAT)
         try:
-            config = ReachingConfig(**{**saved.settings, "mirror": tuple(saved.settings["mirror"])})
-        except (KeyError, TypeError, ValueError) as error:
+            config = ReachingConfig(**saved.settings)
+        except TypeError as error:
             raise ModelError(f"the settings in {path} are of another architecture: {error!r}") from error
-        learner = cls(config, sightings, 0)
+        learner = cls(actions, reader, 0, config)
         saved.restore(learner._trained, learner._optimizer)
         saved.restore_part("follower", learner.policy.network)
         return learner
@@ -202,27 +230,31 @@ class Reaching:
     ) -> Tensor:
         steps = [*reached, *missed]
         now, then = (np.stack([self._known(episode, t + i) for episode, t in steps]) for i in (0, 1))
-        actions = np.array(
-            [_number(episode.actions[t], self.config.num_actions, episode.id) for episode, t in steps]
-        )
-        if self.config.mirror:
-            turned = rng.random(len(steps)) < 0.5
-            now, then = (np.where(turned[:, None], self.policy.mirrored(each), each) for each in (now, then))
-            actions = np.where(turned, np.array(self.config.mirror)[actions], actions)
+        codes = np.stack([self._actions.encode(episode.actions[t], episode.id) for episode, t in steps])
+        if self._actions.mirror:
+            turned = rng.random(len(steps))[:, None] < 0.5
+            now, then = (np.where(turned, self.policy.mirrored(each), each) for each in (now, then))
+            codes = np.where(turned, self._actions.mirrored(codes), codes)
         left = torch.full((len(steps),), torch.inf)
         left[: len(reached)] = torch.tensor([float(episode.num_steps - 1 - t) for episode, t in reached])
         discount = self.config.discount
         with torch.no_grad():
-            promised = discount * torch.sigmoid(self.policy.network(torch.from_numpy(then))).amax(1)
+            promised = discount * torch.sigmoid(self._best(torch.from_numpy(then), rng))
             value = torch.where(left == 0, torch.ones(()), torch.maximum(discount**left, promised))
-        logits = self._trained(torch.from_numpy(now))
-        chosen = logits.gather(1, torch.from_numpy(actions)[:, None])[:, 0]
-        return functional.binary_cross_entropy_with_logits(chosen, value)
+        logits = self._trained(torch.from_numpy(np.concatenate([now, codes], axis=1)))[:, 0]
+        return functional.binary_cross_entropy_with_logits(logits, value)
+
+    def _best(self, known: Float32[Tensor, "B S"], rng: np.random.Generator) -> Float32[Tensor, "B"]:
+        """The logit of the best of some actions, at each moment."""
+        codes = torch.from_numpy(self._actions.candidates(self.config.candidates, rng))
+        each = known[:, None].expand(-1, len(codes), -1)
+        asked = torch.cat([each, codes.expand(len(known), -1, -1)], dim=2)
+        return self.policy.network(asked)[..., 0].amax(1)
 
     def _known(self, episode: Episode, step: int) -> Float32[np.ndarray, "S"]:
         key = (episode.id, step, episode.instruction)
         if key not in self._kept:
-            seen = Observation.of(episode, step, self.policy.sightings.memory)
+            seen = Observation.of(episode, step, self.policy.reader.memory)
             self._kept[key] = self.policy.known(seen, episode.instruction)
         return self._kept[key]
 
@@ -230,16 +262,8 @@ class Reaching:
 def _network(size: int, config: ReachingConfig) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(size, config.hidden),
-        nn.Tanh(),
+        nn.ReLU(),
         nn.Linear(config.hidden, config.hidden),
-        nn.Tanh(),
-        nn.Linear(config.hidden, config.num_actions),
+        nn.ReLU(),
+        nn.Linear(config.hidden, 1),
     )
-
-
-def _number(action: Float32[np.ndarray, "A"], num_actions: int, episode_id: str = "") -> int:
-    if action.shape != (1,) or float(action[0]) not in range(num_actions):
-        raise EpisodeError(
-            f"episode {episode_id!r}: expected actions 0 to {num_actions - 1} as one number each, got {action.tolist()}"
-        )
-    return int(action[0])

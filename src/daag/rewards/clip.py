@@ -34,7 +34,7 @@ _CLASSES = {"clip": CLIPModel, "vision-text-dual-encoder": VisionTextDualEncoder
 GENERIC = ("base", "ready")
 """Kinds of embedded detectors: `base` knows objects and colours, `ready` relations too."""
 
-PRETRAINED = (*GENERIC, "ready-room")
+PRETRAINED = (*GENERIC, "ready-room", "ready-language-table")
 """The embedded detectors: those without a world's name are RGB Stacking's."""
 
 CALIBRATION_FILE = "calibration.json"

@@ -7,6 +7,7 @@ own, see docs/language-table.md.
 from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -121,6 +122,9 @@ class LanguageTableEnv(World):
     def _observe(self) -> Observation:
         effector = effector_of(self._data.qpos).astype(np.float32)
         return {**super()._observe(), "pixel_to_table": self._pixel_to_table.copy(), "effector": effector}
+
+    def _info(self, views: list[View], motion: list[np.ndarray]) -> dict[str, Any]:
+        return {**super()._info(views, motion), "state": effector_of(self._data.qpos).astype(np.float32)}
 
     def _check_goal(self, goal: Sequence[Fact]) -> None:
         _check_possible(goal)
