@@ -59,6 +59,8 @@ class LifelongConfig:
     """Held-out scenes after each task."""
     curve_scenes: int = 10
     """The first of them, on which the policy is evaluated after each training; 0: never."""
+    stop_after: int = 3
+    """A task counts as learnt when so many successive trials succeed, by the agent's own signal."""
     updates_per_fit: int = 100
     """Gradient steps each time the policy is trained. More than one task alone needs: one policy serves them all."""
     num_objects: int = 4
@@ -229,7 +231,10 @@ class LifelongRun:
         first = self._state.num_buffered if self._state else 0
         task_buffer = make_task_buffer(config.env, path / "task_buffer.lance", first)
         agent_config = AgentConfig(
-            max_episodes=config.episodes, updates_per_fit=config.updates_per_fit, reward=config.reward
+            max_episodes=config.episodes,
+            stop_after=config.stop_after,
+            updates_per_fit=config.updates_per_fit,
+            reward=config.reward,
         )
         agent = make_agent(
             config.env, config.arm, self._detector, self._planner, config.seed, agent_config,
