@@ -38,7 +38,13 @@ def test_random_actions_are_actions_of_the_world_and_of_every_kind(actions):
 
 @pytest.mark.parametrize(
     ("actions", "foreign"),
-    [(Numbered(3), [3.0]), (Numbered(3), [0.5]), (Numbered(3), [0.0, 1.0]), (Moves(2, 0.1), [0.0]), (Moves(2, 0.1), [0.0, np.nan])],
+    [
+        (Numbered(3), [3.0]),
+        (Numbered(3), [0.5]),
+        (Numbered(3), [0.0, 1.0]),
+        (Moves(2, 0.1), [0.0]),
+        (Moves(2, 0.1), [0.0, np.nan]),
+    ],
 )
 def test_what_is_no_action_of_the_world_is_named(actions, foreign):
     with pytest.raises(EpisodeError, match=r"'e': expected"):
@@ -46,7 +52,8 @@ def test_what_is_no_action_of_the_world_is_named(actions, foreign):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: Numbered(1), lambda: Numbered(3, (0, 1, 1)), lambda: Moves(0, 0.1), lambda: Moves(2, 0.0)]
+    "make",
+    [lambda: Numbered(1), lambda: Numbered(3, (0, 1, 1)), lambda: Moves(0, 0.1), lambda: Moves(2, 0.0)],
 )
 def test_spaces_that_cannot_be_are_refused(make):
     with pytest.raises(ConfigError):

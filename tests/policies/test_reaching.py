@@ -8,7 +8,7 @@ import torch
 
 from daag.episodes import Episode
 from daag.errors import ConfigError, EpisodeError, ModelError
-from daag.policies import Moves, Numbered, Observation
+from daag.policies import Numbered, Observation
 from daag.policies.reaching import Reaching, ReachingConfig
 from daag.policies.sightings import COLUMNS, PER_MAP, Sightings
 
