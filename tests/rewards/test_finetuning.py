@@ -100,6 +100,13 @@ def test_too_few_pairs_are_refused_with_the_number_it_takes() -> None:
         finetune(untrained(), stacks(6), NOTHING, SHORT, seed=0)
 
 
+def test_weights_in_half_precision_are_refused() -> None:
+    detector = untrained()
+    half = detector.with_model(detector.model.to(torch.bfloat16))
+    with pytest.raises(RewardDetectorError, match="bfloat16"):
+        finetune(half, stacks(32), NOTHING, SHORT, seed=0)
+
+
 def test_pairs_of_unequal_length_and_silly_settings_are_refused() -> None:
     with pytest.raises(RewardDetectorError, match="a description and a label for each frame"):
         LabelledPairs(stacks(4).frames, (ON,), np.ones(4, bool))

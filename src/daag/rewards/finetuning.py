@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from daag.errors import ConfigError, LanguageError, RewardDetectorError
 from daag.rewards.calibration import family_of
-from daag.rewards.clip import ClipDetector, DualEncoder
+from daag.rewards.clip import ClipDetector
+from daag.rewards.dual_encoder import DualEncoder, image_features
 from daag.tasks import Fact, word_swaps
 
 MIN_PAIRS = 4
@@ -101,8 +102,13 @@ def finetune(
         new pairs without being worse on the held-out old ones.
 
     Raises:
-        RewardDetectorError: too few pairs, labels of one class only, or a loss that is not finite.
+        RewardDetectorError: too few pairs, labels of one class only, weights in half precision, or a loss that is not
+            finite.
     """
+    if detector.dtype != torch.float32:  # steps this small would be rounded away
+        raise RewardDetectorError(
+            f"finetuning needs weights in float32, got {detector.dtype}; load the detector with dtype='float32'"
+        )
     counts = int(np.count_nonzero(pairs.labels)), int(np.count_nonzero(~pairs.labels))
     if min(counts) < MIN_PAIRS:
         raise RewardDetectorError(
@@ -113,7 +119,7 @@ def finetune(
     new_held, new = _split(pairs, config.held_out_share, rng)
     old_held, old = _split(old_pairs, config.held_out_share, rng)
     model = copy.deepcopy(detector.model).eval()  # normalisation layers keep the statistics of their training
-    candidate = ClipDetector(model, detector.tokenizer, detector.preprocessing, detector.calibration)
+    candidate = detector.with_model(model)
     levels = _Levels(detector, pairs, old_pairs)
     optimizer = torch.optim.AdamW(
         [*model.parameters(), levels.values], lr=config.learning_rate, weight_decay=0.0
@@ -132,7 +138,7 @@ def finetune(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if step % config.measure_every == 0 or step == config.steps:
-            candidate = ClipDetector(model, detector.tokenizer, detector.preprocessing, detector.calibration)
+            candidate = detector.with_model(model)
             quality = _quality(candidate, new_held)
             if quality > best_quality and _quality(candidate, old_held) >= old_before - config.max_forgetting:
                 best_quality = quality
@@ -140,7 +146,7 @@ def finetune(
     if best is None:
         return detector
     model.load_state_dict(best)
-    return ClipDetector(model, detector.tokenizer, detector.preprocessing, detector.calibration)
+    return detector.with_model(model)
 
 
 class _Levels:
@@ -150,9 +156,9 @@ class _Levels:
         known = detector.calibration.thresholds
         texts = [text for part in pairs for text in part.descriptions]
         self.families = sorted({family_of(text) for text in texts} | {"on", "next to"})
-        self.fixed = torch.tensor([family in known for family in self.families])
+        self.fixed = torch.tensor([family in known for family in self.families], device=detector.device)
         start = [known[family].value if family in known else 0.5 for family in self.families]
-        self.start = torch.tensor(start)
+        self.start = torch.tensor(start, device=detector.device)
         self.values = torch.nn.Parameter(self.start.clone())
 
     def __call__(self, descriptions: Sequence[str]) -> Float[Tensor, "N"]:
@@ -217,7 +223,8 @@ def _loss(model: DualEncoder, detector: ClipDetector, batch: LabelledPairs, leve
     """Sigmoid loss (SigLIP's) of each pair against its family's level; true and false pairs weigh the same."""
     texts = sorted(set(batch.descriptions))
     frames, frame_index = np.unique(batch.frames, axis=0, return_inverse=True)
-    pictures = model.get_image_features(pixel_values=detector.preprocessing(frames)).pooler_output
+    pixels = detector.preprocessing(frames, detector.device)
+    pictures = image_features(model, detector.preprocessing.inputs(pixels))
     written = model.get_text_features(**detector.tokenize(texts)).pooler_output
     text_index = torch.tensor([texts.index(text) for text in batch.descriptions])
     first = functional.normalize(pictures, dim=-1)[torch.from_numpy(frame_index.reshape(-1))]
