@@ -140,6 +140,12 @@ def test_a_half_precision_detector_says_so_and_is_another_one(checkpoint):
     assert 0 < np.abs(difference).max() < 0.1
 
 
+def test_weights_that_half_precision_holds_exactly_still_make_another_detector(checkpoint, tmp_path):
+    ClipDetector.from_pretrained(checkpoint[1]).save_pretrained(tmp_path, half=True)
+    full, half = (ClipDetector.from_pretrained(tmp_path, dtype=dtype) for dtype in ("float32", "float16"))
+    assert half.hash != full.hash and half.image_hash != full.image_hash
+
+
 @pytest.mark.gpu
 def test_a_gpu_gives_the_numbers_of_the_cpu(checkpoint):
     _, directory = checkpoint

@@ -22,6 +22,7 @@ from transformers import (
 from transformers.utils.hub import cached_file
 
 from daag.errors import ModelError
+from daag.rewards.open_clip import CONFIG_FILE, load_open_clip, open_clip_preprocessing
 from daag.rewards.preprocessing import PREPROCESSOR_FILE, Preprocessing
 from daag.rewards.text_tower import TextTower, TextTowerConfig
 from daag.rewards.vision_tower import VisionTower, VisionTowerConfig
@@ -60,6 +61,9 @@ def load_model(name: str, device: str = "cpu", dtype: Dtype = "float32") -> Dual
     """
     register_towers()
     where = find_device(device)
+    foreign = _open_clip_config(name)
+    if foreign:
+        return load_open_clip(name, foreign).to(where, getattr(torch, dtype))
     config = AutoConfig.from_pretrained(name)
     if config.model_type not in MODEL_CLASSES:
         raise ModelError(
@@ -86,6 +90,9 @@ def load_preprocessing(name: str) -> Preprocessing:
     Raises:
         ModelError: there is none, or an unknown one.
     """
+    foreign = _open_clip_config(name)
+    if foreign:
+        return open_clip_preprocessing(foreign)
     text = read_file(name, PREPROCESSOR_FILE) or read_file(name, "processor_config.json")
     if not text:
         raise ModelError(
@@ -98,6 +105,11 @@ def read_file(name: str, file: str) -> str:
     """A file of a checkpoint; "" where there is none."""
     path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
     return Path(path).read_text() if path else ""
+
+
+def _open_clip_config(name: str) -> str:
+    """The settings of a checkpoint of open_clip's; "" where there is one of transformers', perhaps beside it."""
+    return "" if read_file(name, "config.json") else read_file(name, CONFIG_FILE)
 
 
 def find_device(name: str) -> torch.device:
