@@ -8,7 +8,7 @@ from daag.errors import ConfigError, RewardDetectorError
 from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, build_model
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
-from daag.rewards.finetuning import FinetuneConfig, LabelledPairs, false_swaps, finetune
+from daag.rewards.finetuning import FinetuneConfig, LabelledPairs, finetune
 from daag.rewards.vision_tower import VisionTowerConfig
 from daag.rewards.vocabulary import word_tokenizer
 from daag.tasks import word_swaps
@@ -114,9 +114,3 @@ def test_pairs_of_unequal_length_and_silly_settings_are_refused() -> None:
         FinetuneConfig(steps=0)
     with pytest.raises(ConfigError, match="old_share"):
         FinetuneConfig(old_share=1.0)
-
-
-def test_swaps_that_might_be_true_are_no_negatives() -> None:
-    assert OFF in false_swaps(ON) and "the blue cube is next to the red cube" in false_swaps(ON)
-    assert false_swaps("the blue cube is next to the red cube") == (OFF, ON)
-    assert false_swaps("a red cube") == ()

@@ -15,11 +15,11 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from daag.errors import ConfigError, LanguageError, RewardDetectorError
+from daag.errors import ConfigError, RewardDetectorError
 from daag.rewards.calibration import family_of
 from daag.rewards.clip import ClipDetector
 from daag.rewards.dual_encoder import DualEncoder, image_features
-from daag.tasks import Fact, word_swaps
+from daag.rewards.text_swap import false_swaps
 
 MIN_PAIRS = 4
 """Of each label among the new pairs; with fewer, none could be held out. Our choice."""
@@ -199,24 +199,6 @@ def _draw(
                 descriptions.append(text)
                 labels.append(label)
     return LabelledPairs(np.stack(frames), tuple(descriptions), np.array(labels))
-
-
-def false_swaps(description: str) -> tuple[str, ...]:
-    """Word swaps that cannot be true where the description is.
-
-    An object rests on one other and carries one, and one stands before one object, so every swap of an "on" and of an
-    "in front" is false. Several objects may be next to one, so of those only the swaps to "on" are. Other descriptions have
-    none.
-    """
-    try:
-        relation, swaps = Fact.parse(description).relation, word_swaps(description)
-    except LanguageError:
-        return ()
-    return (
-        swaps
-        if relation in ("on", "in front")
-        else tuple(text for text in swaps if Fact.parse(text).relation == "on")
-    )
 
 
 def _loss(model: DualEncoder, detector: ClipDetector, batch: LabelledPairs, levels: _Levels) -> Tensor:
