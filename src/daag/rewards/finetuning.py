@@ -18,6 +18,7 @@ from torch.nn import functional
 from daag.errors import ConfigError, RewardDetectorError
 from daag.rewards.calibration import family_of
 from daag.rewards.clip import ClipDetector
+from daag.rewards.detector import similarity
 from daag.rewards.dual_encoder import DualEncoder, image_features
 from daag.rewards.text_swap import false_swaps
 
@@ -69,6 +70,9 @@ class FinetuneConfig:
     """Of new and old pairs, in (0, 1); never trained on, they choose the step that is kept."""
     measure_every: int = 10
     """Steps."""
+    judge_swaps: bool = False
+    """Whether word swaps of held-out true pairs count as false ones when steps are compared. Without them a detector that
+    knows colours often has nothing to gain: it tells a repainted frame from its source already."""
     max_forgetting: float = 0.01
     """How much the area under the curve of the held-out old pairs may fall, in [0, 1]."""
 
@@ -117,14 +121,15 @@ def finetune(
         )
     rng = np.random.default_rng(seed)
     new_held, new = _split(pairs, config.held_out_share, rng)
-    old_held, old = _split(old_pairs, config.held_out_share, rng)
+    old_held, old = _split(old_pairs, config.held_out_share, rng)  # in this order, as `hold_out` does
     model = copy.deepcopy(detector.model).eval()  # normalisation layers keep the statistics of their training
     candidate = detector.with_model(model)
     levels = _Levels(detector, pairs, old_pairs)
     optimizer = torch.optim.AdamW(
         [*model.parameters(), levels.values], lr=config.learning_rate, weight_decay=0.0
     )
-    best_quality, old_before = _quality(detector, new_held), _quality(detector, old_held)
+    best_quality = separation(detector, new_held, config.judge_swaps)
+    old_before = separation(detector, old_held, config.judge_swaps)
     best: dict[str, Tensor] | None = None
     for step in range(1, config.steps + 1):
         batch = _draw(new, old, config, rng)
@@ -139,8 +144,9 @@ def finetune(
         optimizer.step()
         if step % config.measure_every == 0 or step == config.steps:
             candidate = detector.with_model(model)
-            quality = _quality(candidate, new_held)
-            if quality > best_quality and _quality(candidate, old_held) >= old_before - config.max_forgetting:
+            quality = separation(candidate, new_held, config.judge_swaps)
+            forgotten = old_before - separation(candidate, old_held, config.judge_swaps)
+            if quality > best_quality and forgotten <= config.max_forgetting:
                 best_quality = quality
                 best = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
     if best is None:
@@ -223,12 +229,48 @@ def _loss(model: DualEncoder, detector: ClipDetector, batch: LabelledPairs, leve
     )
 
 
-def _quality(detector: ClipDetector, pairs: LabelledPairs) -> float:
-    """The chance that a true pair scores above a false one (ties count half); 1 if there is nothing to compare."""
-    if not pairs.labels.any() or pairs.labels.all():
-        return 1.0
+def hold_out(
+    pairs: LabelledPairs, old_pairs: LabelledPairs, config: FinetuneConfig, seed: int
+) -> tuple[LabelledPairs, LabelledPairs]:
+    """The new and the old pairs that `finetune` never trains on when it is given the same arguments."""
+    rng = np.random.default_rng(seed)
+    held_new, _ = _split(pairs, config.held_out_share, rng)
+    held_old, _ = _split(old_pairs, config.held_out_share, rng)
+    return held_new, held_old
+
+
+def pair_scores(detector: ClipDetector, pairs: LabelledPairs) -> Float[np.ndarray, "N"]:
+    """The score of each pair: the cosine similarity in [-1, 1] of its frame and its description."""
     frames, texts = detector.embed_frames(pairs.frames), detector.embed_texts(pairs.descriptions)
-    scores = np.einsum("nvld,nd->nvl", frames, texts).max(axis=2).mean(axis=1)
-    true, false = scores[pairs.labels], np.sort(scores[~pairs.labels])
+    return np.asarray(np.einsum("nvld,nd->nvl", frames, texts).max(axis=2).mean(axis=1))
+
+
+def separation(detector: ClipDetector, pairs: LabelledPairs, with_swaps: bool = False) -> float:
+    """The chance that a true pair scores above a false one (ties count half); 1 if there is nothing to compare.
+
+    Args:
+        detector: gives the scores.
+        pairs: true and false ones.
+        with_swaps: whether word swaps of the true descriptions are false pairs too.
+    """
+    scores = pair_scores(detector, pairs) if len(pairs) else np.zeros(0)
+    true, false = scores[pairs.labels], scores[~pairs.labels]
+    if with_swaps:
+        false = np.concatenate([false, _swap_scores(detector, pairs)])
+    if not len(true) or not len(false):
+        return 1.0
+    false = np.sort(false)
     below, not_above = np.searchsorted(false, true), np.searchsorted(false, true, side="right")
     return float((below + not_above).mean() / (2 * len(false)))
+
+
+def _swap_scores(detector: ClipDetector, pairs: LabelledPairs) -> Float[np.ndarray, "M"]:
+    """Scores of the true pairs' frames with the word swaps of their descriptions."""
+    index = np.flatnonzero(pairs.labels)
+    swaps = [false_swaps(pairs.descriptions[int(i)]) for i in index]
+    texts = sorted({text for some in swaps for text in some})
+    if not texts:
+        return np.zeros(0)
+    scores = similarity(detector.embed_frames(pairs.frames[index]), detector.embed_texts(texts))
+    asked = np.array([[text in some for text in texts] for some in swaps])
+    return np.asarray(scores[asked], dtype=np.float64)
