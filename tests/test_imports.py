@@ -16,6 +16,7 @@ LEARNING = {"hindsight", "policies"}
 BELOW_AGENT = WORLDS | MODELS | LEARNING
 BELOW_COMMANDS = BELOW_AGENT | {"agent", "assembly", "envs", "lifelong", "play", "report", "run"}
 SHOWING = {"driving", "filming"}
+STORED = {"label_store", "finetune_store"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -35,9 +36,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run": {*WORLDS, "agent", "hindsight"},
     "assembly": BELOW_AGENT | {"agent", "envs", "play"},
     "lifelong": BELOW_COMMANDS,
+    "label_store": BELOW_COMMANDS,
+    "finetune_store": BELOW_COMMANDS | {"label_store"},
     "experiments": BELOW_COMMANDS,
     "pretraining": BELOW_COMMANDS | {"experiments"},
-    "cli": BELOW_COMMANDS | SHOWING | {"experiments", "pretraining"},
+    "cli": BELOW_COMMANDS | SHOWING | STORED | {"experiments", "pretraining"},
 }
 """Room to the rooms that it may import, besides itself and `errors`. The arrows of docs/architecture.md."""
 

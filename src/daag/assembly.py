@@ -39,6 +39,7 @@ from daag.policies import (
 )
 from daag.rewards.clip import GENERIC, PRETRAINED, ClipDetector, pretrained
 from daag.rewards.detector import RewardDetector
+from daag.rewards.dual_encoder import Dtype
 from daag.rewards.finetuning import FinetuneConfig, LabelledPairs, finetune
 from daag.tasks import CARRYING_KINDS, language_of
 
@@ -175,20 +176,25 @@ def _spec(name: str) -> _WorldSpec:
     return _WORLDS[name]
 
 
-def load_detector(name: str, env_name: str = "rgb-stacking") -> ClipDetector:
+def load_detector(
+    name: str, env_name: str = "rgb-stacking", device: str = "cpu", dtype: Dtype = "float32"
+) -> ClipDetector:
     """A reward detector: an embedded one by name, else a directory or a hub id.
 
     Args:
         name: "ready" or "base", which mean the world's own, or "ready-room", a directory, a hub id.
         env_name: for which world.
+        device: torch's name of where it computes: "cpu", "cuda", "cuda:1", "mps".
+        dtype: what it computes in.
 
     Raises:
         UnknownNameError: there is no embedded detector of that kind for that world.
-        ModelError: it cannot be read.
+        ModelError: it cannot be read, or there is no such device.
     """
     if name in GENERIC and env_name != "rgb-stacking":
-        return pretrained(f"{name}-{env_name}")
-    return pretrained(name) if name in PRETRAINED else ClipDetector.from_pretrained(name)
+        return pretrained(f"{name}-{env_name}", device, dtype)
+    load = pretrained if name in PRETRAINED else ClipDetector.from_pretrained
+    return load(name, device, dtype)
 
 
 def hide_short_progress() -> None:

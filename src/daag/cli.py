@@ -18,6 +18,8 @@ from daag.envs import rerender
 from daag.errors import DaagError, UnknownNameError
 from daag.experiments import EXPERIMENTS, ReproduceConfig
 from daag.filming import Who, check_film, film, save_film
+from daag.finetune_store import FinetuneStoreConfig, finetune_store
+from daag.label_store import LabelConfig, label_store, told
 from daag.report import write_report
 from daag.tasks import Task
 
@@ -134,6 +136,54 @@ class Watch:
 
 
 @dataclass(frozen=True)
+class Label:
+    """Find which stored episodes reached something, and when; draw those that the detector is most and least sure of.
+
+    Example: daag label runs/mine --description "the red cube is on the blue cube" --out labels/red-on-blue
+
+    An episode reaches a description at the first observation that shows it after one that does not, as the agent labels
+    its own episodes. The sheet's upper row shows the surest of those, its lower row the episodes that score nearest the
+    threshold, on either side: look there before you trust the labels.
+    """
+
+    config: tyro.conf.OmitArgPrefixes[LabelConfig]
+
+    def run(self, console: Console) -> None:
+        """Label, and say what was found and where the sheet is."""
+        labels, sheet = label_store(self.config, console)
+        for line in told(labels, at_most=20):
+            console.print(escape(line), highlight=False)
+        console.print(f"sheet: {sheet.resolve()}")
+
+
+@dataclass(frozen=True)
+class Finetune:
+    """Teach a detector a new task from stored episodes of others, repainted to show it, and save it.
+
+    Example: daag finetune runs/mine --task "stack the red cube on the blue cube" --out detectors/red-on-blue
+
+    The planner picks the episodes that could show the task if objects looked different, the editor repaints their frames,
+    a gate turns down bad repaints, and the detector is trained on what is left, with false sentences and unedited frames
+    beside. Pairs of old tasks that are held out stop it from forgetting them. The base detector stays as it is.
+    """
+
+    config: tyro.conf.OmitArgPrefixes[FinetuneStoreConfig]
+
+    def run(self, console: Console) -> None:
+        """Teach, and say how far the new detector tells true from false."""
+        taught = finetune_store(self.config, console)
+        console.print(
+            f"held-out frames, how often a true sentence scores above a false one: the task {taught.new_before:.0%} -> "
+            f"{taught.new_after:.0%}, others {taught.old_before:.0%} -> {taught.old_after:.0%}"
+        )
+        if taught.text_swap_before is not None and taught.text_swap_after is not None:
+            console.print(
+                f"text-swap sensitivity: {taught.text_swap_before:.0%} -> {taught.text_swap_after:.0%}"
+            )
+        console.print(f"detector: {self.config.out.resolve()}")
+
+
+@dataclass(frozen=True)
 class Report:
     """Write a run's report, one HTML page, anew."""
 
@@ -172,12 +222,16 @@ Command = (
     | Annotated[Eval, tyro.conf.subcommand("eval")]
     | Annotated[Play, tyro.conf.subcommand("play")]
     | Annotated[Watch, tyro.conf.subcommand("watch")]
+    | Annotated[Label, tyro.conf.subcommand("label")]
+    | Annotated[Finetune, tyro.conf.subcommand("finetune")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
 )
 
 
-def parse(arguments: Sequence[str] | None = None) -> Lifelong | Eval | Play | Watch | Report | Reproduce:
+def parse(
+    arguments: Sequence[str] | None = None,
+) -> Lifelong | Eval | Play | Watch | Label | Finetune | Report | Reproduce:
     """Read a command without running it.
 
     Args:
@@ -186,7 +240,7 @@ def parse(arguments: Sequence[str] | None = None) -> Lifelong | Eval | Play | Wa
     Raises:
         SystemExit: help was asked for, or the words are no command; which, is printed.
     """
-    command: Lifelong | Eval | Play | Watch | Report | Reproduce = tyro.cli(
+    command: Lifelong | Eval | Play | Watch | Label | Finetune | Report | Reproduce = tyro.cli(
         Command,
         prog="daag",
         description="Diffusion Augmented Agents: hindsight experience augmentation for embodied agents.",

@@ -18,7 +18,7 @@ def detector(request: pytest.FixtureRequest) -> ClipDetector:
 
 
 def test_embeddings_are_unit_vectors_of_one_length(detector: ClipDetector) -> None:
-    frames, texts = detector.embed_frames(FRAMES), detector.embed_texts(["a red cube", "a blue sphere"])
+    frames, texts = detector.embed_frames(FRAMES), detector.embed_texts(["a red", "a blue"])
     assert frames.shape == (3, len(detector.preprocessing.views), 64, texts.shape[1])
     assert np.allclose(np.linalg.norm(frames, axis=3), 1.0, atol=1e-5)
     assert np.allclose(np.linalg.norm(texts, axis=1), 1.0, atol=1e-5)

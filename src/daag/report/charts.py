@@ -28,11 +28,11 @@ def success_chart(tasks: Sequence[TaskSummary]) -> Markup:
         x = LEFT + 12 + episodes / most * (WIDTH - LEFT - RIGHT - 24)
         return round(x, 1), round(TOP + (1 - rate) * (HEIGHT - TOP - BOTTOM), 1)
 
-    parts = [_grid([(place(0, rate)[1], f"{rate:.0%}") for rate in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)])]
+    parts = [grid([(place(0, rate)[1], f"{rate:.0%}") for rate in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)])]
     for tick in range(0, most + 1, tick_step(most)):
         x = place(tick, 0.0)[0]
-        parts.append(_text(x, HEIGHT - BOTTOM + 24, str(tick), "middle"))
-    parts.append(_text((LEFT + WIDTH) / 2, HEIGHT - 8, "real episodes of the task", "middle"))
+        parts.append(text(x, HEIGHT - BOTTOM + 24, str(tick), "middle"))
+    parts.append(text((LEFT + WIDTH) / 2, HEIGHT - 8, "real episodes of the task", "middle"))
     for task in tasks:
         colour = (task.number - 1) % NUM_COLOURS + 1
         line = [place(point.episodes, point.success_rate) for point in task.curve]
@@ -64,7 +64,7 @@ def success_chart(tasks: Sequence[TaskSummary]) -> Markup:
         for task in tasks
         if task.final is not None
     ]
-    return _svg(
+    return svg(
         parts, f"Line chart of success against real episodes; {'; '.join(told) or 'no task is finished'}."
     )
 
@@ -81,7 +81,7 @@ def buffer_chart(tasks: Sequence[TaskSummary]) -> Markup:
     per_episode = (HEIGHT - TOP - BOTTOM) / most
     ticks = range(0, most + 1, tick_step(most))
     base = HEIGHT - BOTTOM
-    parts = [_grid([(base - tick * per_episode, f"{tick:,}") for tick in ticks])]
+    parts = [grid([(base - tick * per_episode, f"{tick:,}") for tick in ticks])]
     left = LEFT
     every = max(1, round(30 / pitch))
     for number, group in groups:
@@ -89,17 +89,17 @@ def buffer_chart(tasks: Sequence[TaskSummary]) -> Markup:
             x = left + position * pitch
             parts += _bar(x + 0.12 * pitch, 0.76 * pitch, base, per_episode, fit, number)
             if position % every == 0:
-                parts.append(_text(x + pitch / 2, base + 24, str(fit.episodes), "middle"))
+                parts.append(text(x + pitch / 2, base + 24, str(fit.episodes), "middle"))
         width = len(group) * pitch
         name = f"task {number}" if width >= 56 else str(number)
-        parts.append(_text(left + width / 2, HEIGHT - 8, name, "middle", "strong"))
+        parts.append(text(left + width / 2, HEIGHT - 8, name, "middle", "strong"))
         left += width + gap
     last = fits[-1].task_buffer
     alt = (
         f"Stacked bars of the task buffer at {len(fits)} trainings; at the last one {last.real} real, "
         f"{last.relabelled} relabelled and {last.edited} edited episodes."
     )
-    return _svg(parts, alt)
+    return svg(parts, alt)
 
 
 def tick_step(most: int, about: int = 6) -> int:
@@ -121,23 +121,26 @@ def _bar(x: float, width: float, base: float, per_episode: float, fit: Fit, numb
     return parts
 
 
-def _grid(lines: Sequence[tuple[float, str]]) -> Markup:
+def grid(lines: Sequence[tuple[float, str]]) -> Markup:
+    """Horizontal lines at heights y, with labels at their left."""
     parts = [
         Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>{}').format(
-            LEFT, WIDTH - RIGHT, y, y, _text(LEFT - 8, y + 5, label, "end")
+            LEFT, WIDTH - RIGHT, y, y, text(LEFT - 8, y + 5, label, "end")
         )
         for y, label in lines
     ]
     return Markup("").join(parts)
 
 
-def _text(x: float, y: float, text: str, anchor: str, style: str = "plain") -> Markup:
+def text(x: float, y: float, words: str, anchor: str, style: str = "plain") -> Markup:
+    """Words at a place; `anchor` is SVG's: start, middle or end."""
     return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(
-        style, x, y, anchor, text
+        style, x, y, anchor, words
     )
 
 
-def _svg(parts: Sequence[Markup], alt: str) -> Markup:
+def svg(parts: Sequence[Markup], alt: str) -> Markup:
+    """A chart of some parts; `alt` says in words what it shows."""
     return Markup('<svg viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}">{}</svg>').format(
         WIDTH, HEIGHT, alt, Markup("").join(parts)
     )

@@ -10,6 +10,7 @@ from daag.report import charts, wording
 from daag.report.filmstrips import Rerender, accepted_edits
 from daag.report.record import Record, read_run
 from daag.report.rejections import rejected_edits
+from daag.report.reliability import read_reliability, reliability_chart
 from daag.report.summary import add_up, count, headline, summarise
 
 MAX_REASONS = 10
@@ -42,6 +43,7 @@ def _render(record: Record, rerender: Rerender | None) -> str:
     tasks = summarise(record)
     accepted = accepted_edits(record.path, rerender)
     rejected, unreadable = rejected_edits(record.path)
+    curves = read_reliability(record.path)
     made = add_up([task.made for task in tasks])
     return (
         _environment()
@@ -58,6 +60,8 @@ def _render(record: Record, rerender: Rerender | None) -> str:
             num_colours=charts.NUM_COLOURS,
             success_chart=charts.success_chart(tasks),
             buffer_chart=charts.buffer_chart(tasks),
+            reliability=curves,
+            reliability_chart=reliability_chart(curves),
             accepted=accepted,
             rejected=rejected,
             unreadable=unreadable,

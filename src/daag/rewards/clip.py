@@ -1,4 +1,5 @@
-"""CLIP-class dual encoders as reward detectors.  Source: docs/paper.md; Radford et al. 2021 (arXiv:2103.00020).
+"""CLIP-class dual encoders as reward detectors.  Source: docs/paper.md; Radford et al. 2021 (arXiv:2103.00020), Zhai et
+al. 2023 (SigLIP, arXiv:2303.15343), Tschannen et al. 2025 (SigLIP 2, arXiv:2502.14786).
 
 The embedded models, a checkpoint in a directory and a checkpoint on the hub are loaded by one code path. A model's
 directory holds config.json, model.safetensors, tokenizer.json, preprocessor_config.json and calibration.json; all
@@ -6,30 +7,44 @@ but the last are as transformers writes them.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
-from torch import Tensor, nn
+from jaxtyping import Float32
+from torch import Tensor
 from torch.nn import functional
-from transformers import AutoConfig, AutoModel, CLIPModel, PreTrainedTokenizerFast, VisionTextDualEncoderModel
-from transformers.utils.hub import cached_file
+from transformers import PreTrainedTokenizerFast
 
 import daag
 from daag.errors import ModelError, RewardDetectorError, UnknownNameError
 from daag.rewards.calibration import Calibration
-from daag.rewards.text_tower import TextTower, TextTowerConfig
-from daag.rewards.vision_tower import VisionTower, VisionTowerConfig
+from daag.rewards.dual_encoder import (
+    PADDED_TO_THE_END,
+    Dtype,
+    DualEncoder,
+    check_fits,
+    flatten_pooling,
+    image_features,
+    load_model,
+    load_preprocessing,
+    load_tokenizer,
+    read_file,
+    register_towers,
+    vector_length,
+)
+from daag.rewards.preprocessing import PREPROCESSOR_FILE, Preprocessing, View
 
-DualEncoder: TypeAlias = CLIPModel | VisionTextDualEncoderModel
-
-_CLASSES = {"clip": CLIPModel, "vision-text-dual-encoder": VisionTextDualEncoderModel}
-"""transformers' name of a kind of model, and its class. The embedded detectors are of the second."""
+__all__ = [
+    "GENERIC",
+    "PRETRAINED",
+    "ClipDetector",
+    "Preprocessing",
+    "View",
+    "pretrained",
+    "register_towers",
+]
 
 GENERIC = ("base", "ready")
 """Kinds of embedded detectors: `base` knows objects and colours, `ready` relations too."""
@@ -38,109 +53,15 @@ PRETRAINED = (*GENERIC, "ready-room", "ready-language-table")
 """The embedded detectors: those without a world's name are RGB Stacking's."""
 
 CALIBRATION_FILE = "calibration.json"
-PREPROCESSOR_FILE = "preprocessor_config.json"
 
 BATCH_FRAMES = 256
 
-_RESAMPLING = {2: "bilinear", 3: "bicubic"}
-"""PIL's numbers, which preprocessor_config.json uses, in torch's words."""
-
-
-@dataclass(frozen=True)
-class View:
-    """How a picture is looked at: mirrored or not, and moved by some pixels, its border repeated.
-
-    A tower that keeps 8 x 8 places apart sees an object differently where it lies across two of them, and errs in other
-    places; so what several views say is averaged.
-    """
-
-    left: int = 0
-    """Pixels of the tower's input that the picture moves to the left, at least 0."""
-    up: int = 0
-    """Likewise, upwards."""
-    mirrored: bool = False
-
-    def __call__(self, pixels: Float[Tensor, "N 3 S S"]) -> Float[Tensor, "N 3 S S"]:
-        """Pictures as this view has them."""
-        if self.mirrored:
-            pixels = pixels.flip(-1)
-        padded = functional.pad(pixels, (0, self.left, 0, self.up), mode="replicate")
-        return padded[..., self.up :, self.left :]
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How frames become the vision tower's input. Defaults are those of the embedded models."""
-
-    size: int = 64
-    """Pixels to which the shorter edge is brought, and the edge of the square cut from the middle."""
-    mean: tuple[float, float, float] = (0.45, 0.45, 0.45)
-    """RGB, of values in [0, 1]."""
-    std: tuple[float, float, float] = (0.25, 0.25, 0.25)
-    resample: int = 3
-    """2: bilinear, 3: bicubic; both antialiased, as PIL does it."""
-    views: tuple[View, ...] = (View(),)
-    """Every frame is looked at in these ways. Checkpoints of others do not say, and have the one."""
-
-    def to_json(self) -> str:
-        """As transformers' image processors write it."""
-        size = self.size
-        return json.dumps(
-            {
-                "image_processor_type": "CLIPImageProcessor",
-                "do_resize": True,
-                "size": {"shortest_edge": size},
-                "resample": self.resample,
-                "do_center_crop": True,
-                "crop_size": {"height": size, "width": size},
-                "do_rescale": True,
-                "rescale_factor": 1 / 255,
-                "do_normalize": True,
-                "image_mean": list(self.mean),
-                "image_std": list(self.std),
-                "do_convert_rgb": True,
-                "views": [asdict(view) for view in self.views],
-            },
-            indent=1,
-        )
-
-    @classmethod
-    def from_json(cls, text: str) -> "Preprocessing":
-        """Read a preprocessor_config.json.
-
-        Raises:
-            ModelError: a field is missing or has an unknown form.
-        """
-        try:
-            raw = json.loads(text)
-            crop = raw.get("crop_size") or raw["size"]
-            size = crop if isinstance(crop, int) else crop.get("height") or crop["shortest_edge"]
-            (r, g, b), (sr, sg, sb) = raw["image_mean"], raw["image_std"]
-            views = tuple(View(**view) for view in raw["views"]) if "views" in raw else (View(),)
-            preprocessing = cls(int(size), (r, g, b), (sr, sg, sb), int(raw.get("resample", 3)), views)
-            if preprocessing.resample not in _RESAMPLING:
-                raise ValueError(f"resample {preprocessing.resample} is neither bilinear nor bicubic")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ModelError(f"{PREPROCESSOR_FILE} is not that of a CLIP image processor: {error}") from error
-        return preprocessing
-
-    def __call__(self, frames: np.ndarray) -> Float[Tensor, "N 3 S S"]:
-        """Resize, cut and normalise uint8 (N, H, W, 3) frames. Frames of the right size are not resampled."""
-        pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float()
-        height, width = pixels.shape[2:]
-        if min(height, width) != self.size:
-            scale = self.size / min(height, width)
-            shape = (max(self.size, int(height * scale)), max(self.size, int(width * scale)))
-            pixels = functional.interpolate(pixels, shape, mode=_RESAMPLING[self.resample], antialias=True)
-            # PIL, on whose results real checkpoints were trained, gives whole numbers of 0..255.
-            pixels = pixels.round().clamp(0, 255)
-        top, left = (pixels.shape[2] - self.size) // 2, (pixels.shape[3] - self.size) // 2
-        pixels = pixels[:, :, top : top + self.size, left : left + self.size] / 255
-        return (pixels - torch.tensor(self.mean).view(3, 1, 1)) / torch.tensor(self.std).view(3, 1, 1)
+_NOT_OF_FRAMES = ("text_", "logit_")
+"""How the names of weights begin that frames' embeddings do not depend on."""
 
 
 class ClipDetector:
-    """A `RewardDetector` around transformers' CLIPModel. Never changed in place."""
+    """A `RewardDetector` around one of transformers' dual encoders. Never changed in place."""
 
     def __init__(
         self,
@@ -148,67 +69,61 @@ class ClipDetector:
         tokenizer: PreTrainedTokenizerFast,
         preprocessing: Preprocessing,
         calibration: Calibration | None = None,
+        batch_frames: int = BATCH_FRAMES,
     ) -> None:
         """Put the parts together; `from_pretrained` reads them from files.
+
+        Args:
+            model: computes where it is and in the dtype that it has.
+            tokenizer: the model's own.
+            preprocessing: likewise.
+            calibration: thresholds; without it, scores only.
+            batch_frames: how many frames are encoded at once.
 
         Raises:
             ModelError: tokenizer or preprocessing do not fit the model.
         """
-        text, vision = model.config.text_config, model.config.vision_config
-        # Offline, a missing tokenizer file does not fail: transformers makes one of two tokens without a word.
-        if not 0.9 * text.vocab_size <= len(tokenizer) <= text.vocab_size:
-            raise ModelError(
-                f"expected a tokenizer of {text.vocab_size} tokens, as the text tower has, got one of "
-                f"{len(tokenizer)}; is tokenizer.json missing?"
-            )
-        expected_size = getattr(vision, "image_size", preprocessing.size)  # convolutions take any
-        if preprocessing.size != expected_size:
-            raise ModelError(
-                f"expected pictures of {expected_size} pixels, as the vision tower takes, but "
-                f"{PREPROCESSOR_FILE} makes them {preprocessing.size}"
-            )
+        check_fits(model, tokenizer, preprocessing)
         self.model = flatten_pooling(model).eval()
         self.tokenizer = tokenizer
         self.preprocessing = preprocessing
         self.calibration = calibration or Calibration()
+        self.batch_frames = batch_frames
         self._texts: dict[str, np.ndarray] = {}
-        self._hash = ""
+        self._hash = self._image_hash = ""
 
     @classmethod
-    def from_pretrained(cls, name_or_directory: str | Path) -> "ClipDetector":
-        """Load a CLIP checkpoint.
+    def from_pretrained(
+        cls,
+        name_or_directory: str | Path,
+        device: str = "cpu",
+        dtype: Dtype = "float32",
+        batch_frames: int = BATCH_FRAMES,
+    ) -> "ClipDetector":
+        """Load a CLIP, SigLIP or SigLIP 2 checkpoint.
 
         Args:
             name_or_directory: a directory, or the id of a repository on the hub.
+            device: torch's name of where the model computes: "cpu", "cuda", "cuda:1", "mps".
+            dtype: what it computes in.
+            batch_frames: how many frames are encoded at once.
 
         Raises:
-            ModelError: files are missing or broken, or the checkpoint is not a dual encoder.
+            ModelError: files are missing or broken, the checkpoint is not a dual encoder, or there is no such device.
             RewardDetectorError: calibration.json is broken.
         """
         name = str(name_or_directory)
-        register_towers()
         try:
-            config = AutoConfig.from_pretrained(name)
-            if config.model_type not in _CLASSES:
-                raise ModelError(
-                    f"expected a dual encoder ({', '.join(_CLASSES)}) in {name}, got a model of type "
-                    f"{config.model_type!r}"
-                )
-            kind = _CLASSES[config.model_type]
-            model, report = kind.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
-            missing = sorted(report["missing_keys"])
-            if missing:  # transformers would go on with random numbers in their place
-                raise ModelError(f"{name} lacks weights: {', '.join(missing[:3])} and {len(missing)} in all")
-            tokenizer = PreTrainedTokenizerFast.from_pretrained(name)
-            preprocessing = Preprocessing.from_json(_read(name, PREPROCESSOR_FILE))
+            model = load_model(name, device, dtype)
+            tokenizer = load_tokenizer(name, model)
+            preprocessing = load_preprocessing(name)
         except ModelError:
             raise
         except Exception as error:  # transformers raises many kinds; for the caller they are one
-            raise ModelError(f"cannot load a CLIP checkpoint from {name}: {error}") from error
-        calibration = _read(name, CALIBRATION_FILE, required=False)
-        return cls(
-            model, tokenizer, preprocessing, Calibration.from_json(calibration) if calibration else None
-        )
+            raise ModelError(f"cannot load a dual encoder from {name}: {error}") from error
+        text = read_file(name, CALIBRATION_FILE)
+        calibration = Calibration.from_json(text) if text else None
+        return cls(model, tokenizer, preprocessing, calibration, batch_frames)
 
     def save_pretrained(self, directory: Path, half: bool = False) -> None:
         """Write what `from_pretrained` reads.
@@ -226,21 +141,67 @@ class ClipDetector:
 
     def with_calibration(self, calibration: Calibration) -> "ClipDetector":
         """The same weights with other thresholds; another detector with another hash."""
-        return ClipDetector(self.model, self.tokenizer, self.preprocessing, calibration)
+        return ClipDetector(self.model, self.tokenizer, self.preprocessing, calibration, self.batch_frames)
+
+    def with_model(self, model: DualEncoder) -> "ClipDetector":
+        """The same tokenizer, preprocessing and thresholds around another model; another detector with another hash."""
+        return ClipDetector(model, self.tokenizer, self.preprocessing, self.calibration, self.batch_frames)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return next(self.model.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the model computes in."""
+        return next(self.model.parameters()).dtype
+
+    @property
+    def vector_size(self) -> int:
+        """Length of the vectors of frames and sentences."""
+        return vector_length(self.model)
 
     @property
     def hash(self) -> str:
-        """SHA-256 of weights, vocabulary, preprocessing and calibration."""
+        """SHA-256 of weights, vocabulary, preprocessing and calibration, and of the dtype if it is not float32."""
         if not self._hash:
-            digest = hashlib.sha256()
-            for name, tensor in sorted(self.model.state_dict().items()):
-                digest.update(name.encode())
-                digest.update(tensor.float().contiguous().numpy().tobytes())
-            for part in (sorted(self.tokenizer.get_vocab().items()), asdict(self.preprocessing)):
-                digest.update(repr(part).encode())
+            digest = self._digest_of_weights(leave_out=())
+            digest.update(repr(sorted(self.tokenizer.get_vocab().items())).encode())
+            digest.update(self.preprocessing.fingerprint.encode())
             digest.update(self.calibration.to_json().encode())
             self._hash = digest.hexdigest()
         return self._hash
+
+    @property
+    def image_hash(self) -> str:
+        """SHA-256 of all that embeddings of frames depend on: the vision tower, its projection and the preprocessing.
+
+        Neither another calibration nor another text tower changes it, so that embeddings that are kept stay good.
+        """
+        if not self._image_hash:
+            digest = self._digest_of_weights(leave_out=_NOT_OF_FRAMES)
+            digest.update(self.preprocessing.fingerprint.encode())
+            self._image_hash = digest.hexdigest()
+        return self._image_hash
+
+    def _digest_of_weights(self, leave_out: tuple[str, ...]) -> "hashlib._Hash":
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            if not name.startswith(leave_out or ("\0",)):
+                digest.update(name.encode())
+                digest.update(tensor.float().cpu().contiguous().numpy().tobytes())
+        if self.dtype != torch.float32:
+            digest.update(str(self.dtype).encode())
+        return digest
+
+    def __repr__(self) -> str:
+        millions = sum(weights.numel() for weights in self.model.parameters()) / 1e6
+        families = ", ".join(sorted(self.calibration.thresholds)) or "nothing"
+        return (
+            f"ClipDetector({type(self.model).__name__}, {millions:.1f} million parameters, {self.device}, "
+            f"{str(self.dtype).removeprefix('torch.')}, calibrated for {families})"
+        )
 
     def embed_frames(
         self, frames: np.ndarray, num_views: int | None = None
@@ -260,18 +221,14 @@ class ClipDetector:
                 f"expected RGB frames as uint8 (N, H, W, 3), got {frames.dtype} {frames.shape}; layouts and ranges "
                 "are never guessed, so convert them first"
             )
+        views = self.preprocessing.views[:num_views]
+        seen: list[list[Tensor]] = [[] for _ in views]
         with torch.inference_mode():
-            batches = [
-                self.preprocessing(frames[start : start + BATCH_FRAMES])
-                for start in range(0, len(frames), BATCH_FRAMES)
-            ]
-            views = [
-                [self.model.get_image_features(view(pixels)).pooler_output for pixels in batches]
-                for view in self.preprocessing.views[:num_views]
-            ]
-        vectors = np.stack(
-            [_unit_vectors(parts, self.model.config.projection_dim) for parts in views], axis=1
-        )
+            for start in range(0, len(frames), self.batch_frames):
+                pixels = self.preprocessing(frames[start : start + self.batch_frames], self.device)
+                for view, parts in zip(views, seen, strict=True):
+                    parts.append(image_features(self.model, self.preprocessing.inputs(view(pixels))))
+        vectors = np.stack([_unit_vectors(parts, self.vector_size) for parts in seen], axis=1)
         return vectors if vectors.ndim == 4 else vectors[:, :, None]
 
     def embed_texts(self, descriptions: Sequence[str]) -> Float32[np.ndarray, "M D"]:
@@ -284,7 +241,7 @@ class ClipDetector:
         for text in {text for text in descriptions if text not in self._texts}:
             self._texts[text] = self._embed_new_texts([text])[0]
         if not descriptions:
-            return np.zeros((0, self.model.config.projection_dim), dtype=np.float32)
+            return np.zeros((0, self.vector_size), dtype=np.float32)
         return np.stack([self._texts[text] for text in descriptions])
 
     def success_threshold(self, description: str) -> float:
@@ -296,13 +253,15 @@ class ClipDetector:
         return self.calibration.threshold(description)
 
     def tokenize(self, descriptions: Sequence[str]) -> dict[str, Tensor]:
-        """Token ids and attention mask, int64 (M, T).
+        """What the text tower takes: token ids and, where its tokenizer gives one, an attention mask, int64 (M, T).
 
         Raises:
             RewardDetectorError: a description is empty, too long, or has a word that the tokenizer does not know.
         """
         limit = self.model.config.text_config.max_position_embeddings
-        for text in descriptions:
+        to_the_end = self.model.config.model_type in PADDED_TO_THE_END
+        texts = [text.lower() for text in descriptions] if to_the_end else list(descriptions)
+        for text in texts:
             if not text.strip():
                 raise RewardDetectorError("expected a description such as 'a red cube', got an empty one")
             ids = self.tokenizer(text)["input_ids"]
@@ -314,29 +273,34 @@ class ClipDetector:
                 raise RewardDetectorError(
                     f"{text!r} has a word that this detector was not trained on; it knows: {self._words()}"
                 )
-        tokens = self.tokenizer(list(descriptions), padding=True, return_tensors="pt")
-        return {"input_ids": tokens["input_ids"], "attention_mask": tokens["attention_mask"]}
+        padding = {"padding": "max_length", "max_length": limit} if to_the_end else {"padding": True}
+        tokens = self.tokenizer(texts, return_tensors="pt", **padding)
+        # A SigLIP's tokenizer gives no mask: its text tower was trained to see the padding.
+        taken = ("input_ids", "attention_mask")
+        return {name: tokens[name].to(self.device) for name in taken if name in tokens}
 
     def _embed_new_texts(self, descriptions: list[str]) -> Float32[np.ndarray, "M D"]:
         tokens = self.tokenize(descriptions)
         with torch.inference_mode():
             features = self.model.get_text_features(**tokens).pooler_output
-            return _unit_vectors([features], self.model.config.projection_dim)
+            return _unit_vectors([features], self.vector_size)
 
     def _words(self) -> str:
         words = sorted(self.tokenizer.get_vocab())
         return ", ".join(words[:40]) + (", ..." if len(words) > 40 else "")
 
 
-def pretrained(name: str) -> ClipDetector:
+def pretrained(name: str, device: str = "cpu", dtype: Dtype = "float32") -> ClipDetector:
     """Load an embedded detector.
 
     Args:
         name: one of `PRETRAINED`.
+        device: torch's name of where it computes.
+        dtype: what it computes in.
 
     Raises:
         UnknownNameError: no such detector.
-        ModelError: its files are missing from the installation.
+        ModelError: its files are missing from the installation, or there is no such device.
     """
     if name not in PRETRAINED:
         raise UnknownNameError("embedded detector", name, PRETRAINED)
@@ -346,35 +310,13 @@ def pretrained(name: str) -> ClipDetector:
             f"the embedded detector {name!r} is not in this installation ({directory}); reinstall daag, or train it "
             "with 'python -m daag.pretraining.detector'"
         )
-    return ClipDetector.from_pretrained(directory)
-
-
-def register_towers() -> None:
-    """Tell transformers' Auto classes of the embedded detectors' towers, so that `from_pretrained` finds them. Harmless
-    if repeated."""
-    for config, tower in ((VisionTowerConfig, VisionTower), (TextTowerConfig, TextTower)):
-        AutoConfig.register(config.model_type, config, exist_ok=True)
-        AutoModel.register(config, tower, exist_ok=True)
-
-
-def flatten_pooling(model: DualEncoder) -> DualEncoder:
-    """Let a convolutional vision tower pool to (N, C) as transformers' projection expects, not to (N, C, 1, 1)."""
-    pooler = getattr(model.vision_model, "pooler", None)
-    if isinstance(pooler, nn.AdaptiveAvgPool2d):
-        model.vision_model.pooler = nn.Sequential(pooler, nn.Flatten(1))
-    return model
-
-
-def _read(name: str, file: str, required: bool = True) -> str:
-    """A file of a checkpoint; "" where it may be missing and is."""
-    path = cached_file(name, file, _raise_exceptions_for_missing_entries=required)
-    return Path(path).read_text() if path else ""
+    return ClipDetector.from_pretrained(directory, device, dtype)
 
 
 def _unit_vectors(parts: Sequence[Tensor], width: int) -> Float32[np.ndarray, "N *L D"]:
     if not parts:
         return np.zeros((0, width), dtype=np.float32)
-    vectors = functional.normalize(torch.cat(list(parts)).float(), dim=-1).numpy()
+    vectors = functional.normalize(torch.cat(list(parts)).float(), dim=-1).cpu().numpy()
     if not np.isfinite(vectors).all():
         raise RewardDetectorError("the model gives embeddings that are not finite; its weights are broken")
     return vectors

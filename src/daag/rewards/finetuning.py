@@ -15,10 +15,12 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from daag.errors import ConfigError, LanguageError, RewardDetectorError
+from daag.errors import ConfigError, RewardDetectorError
 from daag.rewards.calibration import family_of
-from daag.rewards.clip import ClipDetector, DualEncoder
-from daag.tasks import Fact, word_swaps
+from daag.rewards.clip import ClipDetector
+from daag.rewards.detector import similarity
+from daag.rewards.dual_encoder import DualEncoder, image_features
+from daag.rewards.text_swap import false_swaps
 
 MIN_PAIRS = 4
 """Of each label among the new pairs; with fewer, none could be held out. Our choice."""
@@ -68,6 +70,9 @@ class FinetuneConfig:
     """Of new and old pairs, in (0, 1); never trained on, they choose the step that is kept."""
     measure_every: int = 10
     """Steps."""
+    judge_swaps: bool = False
+    """Whether word swaps of held-out true pairs count as false ones when steps are compared. Without them a detector that
+    knows colours often has nothing to gain: it tells a repainted frame from its source already."""
     max_forgetting: float = 0.01
     """How much the area under the curve of the held-out old pairs may fall, in [0, 1]."""
 
@@ -101,8 +106,13 @@ def finetune(
         new pairs without being worse on the held-out old ones.
 
     Raises:
-        RewardDetectorError: too few pairs, labels of one class only, or a loss that is not finite.
+        RewardDetectorError: too few pairs, labels of one class only, weights in half precision, or a loss that is not
+            finite.
     """
+    if detector.dtype != torch.float32:  # steps this small would be rounded away
+        raise RewardDetectorError(
+            f"finetuning needs weights in float32, got {detector.dtype}; load the detector with dtype='float32'"
+        )
     counts = int(np.count_nonzero(pairs.labels)), int(np.count_nonzero(~pairs.labels))
     if min(counts) < MIN_PAIRS:
         raise RewardDetectorError(
@@ -111,14 +121,15 @@ def finetune(
         )
     rng = np.random.default_rng(seed)
     new_held, new = _split(pairs, config.held_out_share, rng)
-    old_held, old = _split(old_pairs, config.held_out_share, rng)
+    old_held, old = _split(old_pairs, config.held_out_share, rng)  # in this order, as `hold_out` does
     model = copy.deepcopy(detector.model).eval()  # normalisation layers keep the statistics of their training
-    candidate = ClipDetector(model, detector.tokenizer, detector.preprocessing, detector.calibration)
+    candidate = detector.with_model(model)
     levels = _Levels(detector, pairs, old_pairs)
     optimizer = torch.optim.AdamW(
         [*model.parameters(), levels.values], lr=config.learning_rate, weight_decay=0.0
     )
-    best_quality, old_before = _quality(detector, new_held), _quality(detector, old_held)
+    best_quality = separation(detector, new_held, config.judge_swaps)
+    old_before = separation(detector, old_held, config.judge_swaps)
     best: dict[str, Tensor] | None = None
     for step in range(1, config.steps + 1):
         batch = _draw(new, old, config, rng)
@@ -132,15 +143,16 @@ def finetune(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if step % config.measure_every == 0 or step == config.steps:
-            candidate = ClipDetector(model, detector.tokenizer, detector.preprocessing, detector.calibration)
-            quality = _quality(candidate, new_held)
-            if quality > best_quality and _quality(candidate, old_held) >= old_before - config.max_forgetting:
+            candidate = detector.with_model(model)
+            quality = separation(candidate, new_held, config.judge_swaps)
+            forgotten = old_before - separation(candidate, old_held, config.judge_swaps)
+            if quality > best_quality and forgotten <= config.max_forgetting:
                 best_quality = quality
                 best = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
     if best is None:
         return detector
     model.load_state_dict(best)
-    return ClipDetector(model, detector.tokenizer, detector.preprocessing, detector.calibration)
+    return detector.with_model(model)
 
 
 class _Levels:
@@ -150,9 +162,9 @@ class _Levels:
         known = detector.calibration.thresholds
         texts = [text for part in pairs for text in part.descriptions]
         self.families = sorted({family_of(text) for text in texts} | {"on", "next to"})
-        self.fixed = torch.tensor([family in known for family in self.families])
+        self.fixed = torch.tensor([family in known for family in self.families], device=detector.device)
         start = [known[family].value if family in known else 0.5 for family in self.families]
-        self.start = torch.tensor(start)
+        self.start = torch.tensor(start, device=detector.device)
         self.values = torch.nn.Parameter(self.start.clone())
 
     def __call__(self, descriptions: Sequence[str]) -> Float[Tensor, "N"]:
@@ -195,29 +207,12 @@ def _draw(
     return LabelledPairs(np.stack(frames), tuple(descriptions), np.array(labels))
 
 
-def false_swaps(description: str) -> tuple[str, ...]:
-    """Word swaps that cannot be true where the description is.
-
-    An object rests on one other and carries one, and one stands before one object, so every swap of an "on" and of an
-    "in front" is false. Several objects may be next to one, so of those only the swaps to "on" are. Other descriptions have
-    none.
-    """
-    try:
-        relation, swaps = Fact.parse(description).relation, word_swaps(description)
-    except LanguageError:
-        return ()
-    return (
-        swaps
-        if relation in ("on", "in front")
-        else tuple(text for text in swaps if Fact.parse(text).relation == "on")
-    )
-
-
 def _loss(model: DualEncoder, detector: ClipDetector, batch: LabelledPairs, levels: _Levels) -> Tensor:
     """Sigmoid loss (SigLIP's) of each pair against its family's level; true and false pairs weigh the same."""
     texts = sorted(set(batch.descriptions))
     frames, frame_index = np.unique(batch.frames, axis=0, return_inverse=True)
-    pictures = model.get_image_features(pixel_values=detector.preprocessing(frames)).pooler_output
+    pixels = detector.preprocessing(frames, detector.device)
+    pictures = image_features(model, detector.preprocessing.inputs(pixels))
     written = model.get_text_features(**detector.tokenize(texts)).pooler_output
     text_index = torch.tensor([texts.index(text) for text in batch.descriptions])
     first = functional.normalize(pictures, dim=-1)[torch.from_numpy(frame_index.reshape(-1))]
@@ -234,12 +229,48 @@ def _loss(model: DualEncoder, detector: ClipDetector, batch: LabelledPairs, leve
     )
 
 
-def _quality(detector: ClipDetector, pairs: LabelledPairs) -> float:
-    """The chance that a true pair scores above a false one (ties count half); 1 if there is nothing to compare."""
-    if not pairs.labels.any() or pairs.labels.all():
-        return 1.0
+def hold_out(
+    pairs: LabelledPairs, old_pairs: LabelledPairs, config: FinetuneConfig, seed: int
+) -> tuple[LabelledPairs, LabelledPairs]:
+    """The new and the old pairs that `finetune` never trains on when it is given the same arguments."""
+    rng = np.random.default_rng(seed)
+    held_new, _ = _split(pairs, config.held_out_share, rng)
+    held_old, _ = _split(old_pairs, config.held_out_share, rng)
+    return held_new, held_old
+
+
+def pair_scores(detector: ClipDetector, pairs: LabelledPairs) -> Float[np.ndarray, "N"]:
+    """The score of each pair: the cosine similarity in [-1, 1] of its frame and its description."""
     frames, texts = detector.embed_frames(pairs.frames), detector.embed_texts(pairs.descriptions)
-    scores = np.einsum("nvld,nd->nvl", frames, texts).max(axis=2).mean(axis=1)
-    true, false = scores[pairs.labels], np.sort(scores[~pairs.labels])
+    return np.asarray(np.einsum("nvld,nd->nvl", frames, texts).max(axis=2).mean(axis=1))
+
+
+def separation(detector: ClipDetector, pairs: LabelledPairs, with_swaps: bool = False) -> float:
+    """The chance that a true pair scores above a false one (ties count half); 1 if there is nothing to compare.
+
+    Args:
+        detector: gives the scores.
+        pairs: true and false ones.
+        with_swaps: whether word swaps of the true descriptions are false pairs too.
+    """
+    scores = pair_scores(detector, pairs) if len(pairs) else np.zeros(0)
+    true, false = scores[pairs.labels], scores[~pairs.labels]
+    if with_swaps:
+        false = np.concatenate([false, _swap_scores(detector, pairs)])
+    if not len(true) or not len(false):
+        return 1.0
+    false = np.sort(false)
     below, not_above = np.searchsorted(false, true), np.searchsorted(false, true, side="right")
     return float((below + not_above).mean() / (2 * len(false)))
+
+
+def _swap_scores(detector: ClipDetector, pairs: LabelledPairs) -> Float[np.ndarray, "M"]:
+    """Scores of the true pairs' frames with the word swaps of their descriptions."""
+    index = np.flatnonzero(pairs.labels)
+    swaps = [false_swaps(pairs.descriptions[int(i)]) for i in index]
+    texts = sorted({text for some in swaps for text in some})
+    if not texts:
+        return np.zeros(0)
+    scores = similarity(detector.embed_frames(pairs.frames[index]), detector.embed_texts(texts))
+    asked = np.array([[text in some for text in texts] for some in swaps])
+    return np.asarray(scores[asked], dtype=np.float64)
