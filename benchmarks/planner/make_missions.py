@@ -95,7 +95,11 @@ def main() -> None:
     chosen += [item for item in every if not item[1][0]][: config.num_impossible]
     with config.out.open("w") as file:
         for number, (mission, (groups, env)) in enumerate(chosen, start=1):
-            case = {"id": f"mission-{number:03d}", "kind": "mission" if groups else "refusal", "world": "grid"}
+            case = {
+                "id": f"mission-{number:03d}",
+                "kind": "mission" if groups else "refusal",
+                "world": "grid",
+            }
             case |= {"instruction": mission, **({"stages": groups} if groups else {}), "from": env}
             file.write(json.dumps(case) + "\n")
     print(f"{len(chosen)} missions written to {config.out}")

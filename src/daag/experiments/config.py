@@ -31,6 +31,10 @@ class ReproduceConfig:
     """Processes that work at once, one core each."""
     detector: str = "ready"
     """Reward detector: `ready`, `base`, a directory, or a hub id."""
+    planner: Literal["grammar"] = "grammar"
+    """Whom the experiment `planner` asks."""
+    cases: Path = Path("benchmarks/planner")
+    """Directory of that experiment's cases, in a clone of the repository."""
 
     def __post_init__(self) -> None:
         if self.jobs < 1:
