@@ -6,13 +6,14 @@ In language are all cases but the refusals: sentences and episodes that the worl
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from daag.assembly import make_planner
+from daag.assembly import PlannerConfig, make_model, make_planner
 from daag.errors import ConfigError
 from daag.experiments.cells import Cell, Values, run_cells
 from daag.experiments.config import ReproduceConfig
@@ -26,12 +27,13 @@ SUMMARY = "how often the planner is right: decompositions, equivalences, repaint
 OUTCOMES = ("right", "wrong", "refused", "failed")
 
 
-def run_cell(cell: Cell, cases: Path) -> Values:
+def run_cell(cell: Cell, cases: Path, controller: PlannerConfig) -> Values:
     """Put all cases of a kind to the planner."""
+    model = make_model(controller)
 
     @cache
     def planner_for(world: str, exchange: bool) -> Planner:
-        return make_planner("hea" if exchange else "hea-no-exchange", env_name=world)
+        return make_planner("hea" if exchange else "hea-no-exchange", env_name=world, model=model)
 
     answers = []
     for case in read_cases(cases):
@@ -46,7 +48,7 @@ def run_cell(cell: Cell, cases: Path) -> Values:
                     "seconds": time.perf_counter() - clock,
                 }
             )
-    return {"answers": answers}
+    return {"answers": answers, "usage": model.usage.to_json() if model is not None else {}}
 
 
 def run(config: ReproduceConfig, console: Console) -> Results:
@@ -55,17 +57,25 @@ def run(config: ReproduceConfig, console: Console) -> Results:
     if config.budget == "smoke":
         raise ConfigError("the planner benchmark has one size; leave out --budget smoke")
     kinds = list(dict.fromkeys(case.arm for case in every))
+    controller = config.controller.resolved()
+    model = make_model(controller)
     models = {
-        **{f"planner, {world}": make_planner(env_name=world).hash for world in LANGUAGES},
+        **{f"planner, {world}": make_planner(env_name=world, model=model).hash for world in LANGUAGES},
         "cases": hash_of_cases(config.cases),
     }
-    cells = [Cell(config.planner, kind, 0) for kind in kinds]
-    settings = {"experiment": "planner", "planner": config.planner, "models": models}
-    directory = config.out / f"planner-{config.planner}"
+    cells = [Cell(controller.planner, kind, 0) for kind in kinds]
+    settings = {"experiment": "planner", "planner": asdict(controller), "models": models}
+    directory = config.out / f"planner-{controller.planner}"
     done = run_cells(
-        cells, partial(run_cell, cases=config.cases), directory, settings, config.resume, config.jobs, console
+        cells,
+        partial(run_cell, cases=config.cases, controller=controller),
+        directory,
+        settings,
+        config.resume,
+        config.jobs,
+        console,
     )
-    results = Results("planner", config.planner, config.command("planner"), config.budget, models, [0])
+    results = Results("planner", controller.planner, config.command("planner"), config.budget, models, [0])
     answers = {cell.task: _answers(done[cell]) for cell in cells}
     for kind, given in answers.items():
         results.add(kind, "accuracy", [float(answer["outcome"] == "right") for answer in given])
@@ -74,6 +84,12 @@ def run(config: ReproduceConfig, console: Console) -> Results:
         shown = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome])
         console.print(f"{kind}: {counts['right'] / len(given):.1%} of {len(given)} ({shown})")
     _summarise(results, answers)
+    if model is not None:
+        results.notes["model"] = {"name": model.name}
+        usage = _sum([done[cell]["usage"] for cell in cells])
+        replies = usage["requests"] - usage["faults"]
+        results.notes["usage"] = usage
+        results.check("invalid replies", usage["invalid_replies"] / max(replies, 1), 0.0, at_least=False)
     return results
 
 
@@ -88,7 +104,16 @@ def _summarise(results: Results, answers: dict[str, list[dict[str, object]]]) ->
     results.check("accuracy in language", _share(in_language, "right"), 0.99)
     results.check("wrong answers in language", _share(in_language, "wrong"), 0.0, at_least=False)
     results.check("out of language refused", _share(answers.get("refusal", []), "right"), 1.0)
-    results.check("invalid replies", _share(every, "failed"), 0.0, at_least=False)
+    results.check("questions without an answer", _share(every, "failed"), 0.0, at_least=False)
+
+
+def _sum(usages: Sequence[object]) -> dict[str, float]:
+    """The counters of all cells together."""
+    total: Counter[str] = Counter()
+    for usage in usages:
+        assert isinstance(usage, dict)
+        total.update(usage)
+    return dict(total)
 
 
 def _share(answers: Sequence[dict[str, object]], outcome: str) -> float:
