@@ -257,7 +257,8 @@ class Agent:
         lesson = prepare_lesson(self.hindsight, past, subgoals, self.seed)
         new, old = lesson.pairs
         values: dict[str, object] = {
-            "pairs": len(new), "repainted": lesson.num_repainted, "rejected": lesson.num_rejected
+            "pairs": len(new), "repainted": lesson.num_repainted, "rejected": lesson.num_rejected,
+            "unanswered": lesson.num_unanswered,
         }  # fmt: skip
         before = self.detector.hash
         try:

@@ -1,7 +1,7 @@
 """Puts an agent together from names: worlds, models, arms.  The only place that knows all of them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,9 @@ from daag.envs.stacking import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT
 from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer, TaskBufferConfig
 from daag.errors import UnknownNameError
 from daag.hindsight import GateConfig, Hindsight, HindsightConfig
-from daag.llm import CachedPlanner, GrammarPlanner, Planner
+from daag.llm import CachedPlanner, ChatConfig, ChatPlanner, GrammarPlanner, Planner
+from daag.llm.chat_client import ChatClient
+from daag.llm.completer import Completer
 from daag.policies import (
     ActionSpace,
     Exploration,
@@ -47,6 +49,48 @@ Arm = Literal[
     "none", "match", "relabel", "compositor", "per-frame", "hea", "oracle", "hea-no-gate", "hea-no-exchange"
 ]
 EnvName = Literal["rgb-stacking", "room", "language-table"]
+PlannerName = Literal["grammar", "chat"]
+
+
+@dataclass(frozen=True)
+class PlannerConfig:
+    """Who is the controller. Holds no key, so that it can be written down with a run."""
+
+    planner: PlannerName = "grammar"
+    """`grammar`: the embedded one; `chat`: a language model behind an OpenAI-compatible endpoint."""
+    llm_model: str = ""
+    """As the server calls it; default: the variable DAAG_LLM_MODEL."""
+    llm_url: str = ""
+    """Base URL, such as http://localhost:11434/v1; default: the variable OPENAI_BASE_URL, else OpenAI's own."""
+    llm_key_variable: str = "OPENAI_API_KEY"
+    """Environment variable that holds the key. A server on this machine needs none."""
+    llm_timeout_seconds: float = 60.0
+    """For one request."""
+    llm_prices: tuple[float, float] = (0.0, 0.0)
+    """Per million tokens of questions, and of replies, in any currency; for the cost counter."""
+
+    @property
+    def chat(self) -> ChatConfig:
+        """As the endpoint's settings."""
+        asked, replied = self.llm_prices
+        return ChatConfig(
+            self.llm_url,
+            self.llm_model,
+            self.llm_key_variable,
+            self.llm_timeout_seconds,
+            price_per_million_prompt_tokens=asked,
+            price_per_million_completion_tokens=replied,
+        )
+
+    def resolved(self) -> "PlannerConfig":
+        """With what the environment says now, so that a run goes on with the same model elsewhere and later.
+
+        Raises:
+            ConfigError: no model is named.
+        """
+        if self.planner != "chat":
+            return self
+        return replace(self, llm_model=self.chat.resolved_model(), llm_url=self.chat.resolved_url())
 
 
 @dataclass(frozen=True)
@@ -202,13 +246,36 @@ def hide_short_progress() -> None:
     set_tqdm_hook(lambda bar, args, kwargs: bar(*args, **{"delay": 2.0, **kwargs}))
 
 
-def make_planner(arm: str = "hea", cache: Path | None = None, env_name: str = "rgb-stacking") -> Planner:
-    """The embedded planner for a world's language, asking each question once where there is a cache.
+def make_model(config: PlannerConfig) -> Completer | None:
+    """The language model that a planner asks; None for the embedded planner, which asks none.
+
+    Raises:
+        ConfigError: no model is named, or a key is missing.
+    """
+    return ChatClient(config.chat) if config.planner == "chat" else None
+
+
+def make_planner(
+    arm: str = "hea",
+    cache: Path | None = None,
+    env_name: str = "rgb-stacking",
+    model: Completer | None = None,
+) -> Planner:
+    """The planner for a world's language, asking each question once where there is a cache.
+
+    Args:
+        arm: whose planner; one of them may not exchange looks.
+        cache: where answers are kept.
+        env_name: which world.
+        model: the language model to ask; None: the embedded planner.
 
     Raises:
         UnknownNameError: no such world.
     """
-    planner = GrammarPlanner(language_of(env_name), exchange=arm != "hea-no-exchange")
+    language, exchange = language_of(env_name), arm != "hea-no-exchange"
+    planner: Planner = GrammarPlanner(language, exchange)
+    if model is not None:
+        planner = ChatPlanner(model, language, exchange)
     return planner if cache is None else CachedPlanner(planner, cache)
 
 

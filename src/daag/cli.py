@@ -1,10 +1,11 @@
 """The command line. `daag --help` names the commands, `daag COMMAND --help` teaches one."""
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import tyro
 from rich.console import Console
@@ -20,6 +21,7 @@ from daag.experiments import EXPERIMENTS, ReproduceConfig
 from daag.filming import Who, check_film, film, save_film
 from daag.finetune_store import FinetuneStoreConfig, finetune_store
 from daag.label_store import LabelConfig, label_store, told
+from daag.llm import read_cache
 from daag.report import write_report
 from daag.tasks import Task
 
@@ -217,6 +219,41 @@ class Reproduce:
         console.print(f"results: {path.resolve()}")
 
 
+@dataclass(frozen=True)
+class Llm:
+    """Look into what a run's planner was asked, and what it answered; each question was asked once.
+
+    Example: daag llm cache runs/lifelong --find "green cube"
+    """
+
+    what: tyro.conf.Positional[Literal["cache"]]
+    """The cache of answers."""
+    run_directory: tyro.conf.Positional[Path]
+    """The run, or a cache file."""
+    find: str = ""
+    """Show only lines with these words."""
+    limit: int = 50
+    """Show at most so many."""
+
+    def run(self, console: Console) -> None:
+        """Print the answers, then how many there are of each method."""
+        path = self.run_directory
+        entries = read_cache(path / "planner-cache.jsonl" if path.is_dir() else path)
+        found = [entry for entry in entries if self.find in entry.sentence]
+        for entry in found[: self.limit]:
+            console.print(
+                f"{entry.planner[:8]} {entry.sentence}", markup=False, highlight=False, soft_wrap=True
+            )
+        if len(found) > self.limit:
+            console.print(f"... and {len(found) - self.limit} more; --limit shows them")
+        methods = Counter(str(entry.question.get("method")) for entry in found)
+        planners = len({entry.planner for entry in found})
+        counts = ", ".join(f"{count} {method}" for method, count in sorted(methods.items()))
+        console.print(
+            f"{len(found)} of {len(entries)} answers ({counts or 'none'}), of {planners} planner(s)"
+        )
+
+
 Command = (
     Annotated[Lifelong, tyro.conf.subcommand("lifelong")]
     | Annotated[Eval, tyro.conf.subcommand("eval")]
@@ -225,13 +262,18 @@ Command = (
     | Annotated[Label, tyro.conf.subcommand("label")]
     | Annotated[Finetune, tyro.conf.subcommand("finetune")]
     | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Llm, tyro.conf.subcommand("llm")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
 )
 
 
+Job: TypeAlias = Lifelong | Eval | Play | Watch | Label | Finetune | Report | Llm | Reproduce
+"""A command that was read."""
+
+
 def parse(
     arguments: Sequence[str] | None = None,
-) -> Lifelong | Eval | Play | Watch | Label | Finetune | Report | Reproduce:
+) -> Job:
     """Read a command without running it.
 
     Args:
@@ -240,7 +282,7 @@ def parse(
     Raises:
         SystemExit: help was asked for, or the words are no command; which, is printed.
     """
-    command: Lifelong | Eval | Play | Watch | Label | Finetune | Report | Reproduce = tyro.cli(
+    command: Job = tyro.cli(
         Command,
         prog="daag",
         description="Diffusion Augmented Agents: hindsight experience augmentation for embodied agents.",

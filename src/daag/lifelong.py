@@ -1,9 +1,9 @@
 """The main job: learn a sequence of tasks, keep everything, evaluate on held-out scenes."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from rich.console import Console
@@ -14,10 +14,12 @@ from daag.agent import Agent, AgentConfig, Env, Event
 from daag.assembly import (
     Arm,
     EnvName,
+    PlannerConfig,
     load_detector,
     load_learner,
     make_agent,
     make_env,
+    make_model,
     make_planner,
     make_task_buffer,
     vector_size,
@@ -51,6 +53,8 @@ class LifelongConfig:
     """Who says that a subgoal is reached."""
     arm: Arm = "hea"
     """Which hindsight: `none`, `relabel`, `hea`, ..."""
+    controller: PlannerConfig = PlannerConfig()
+    """Who splits instructions and proposes edits."""
     detector: str = "ready"
     """Reward detector: `ready`, `base`, a directory, or a hub id."""
     finetune: bool = True
@@ -89,7 +93,11 @@ class LifelongConfig:
             RunError: the values are of another version of daag.
         """
         try:
-            return cls(**{**raw, "tasks": tuple(raw["tasks"]), "out": out})  # type: ignore[arg-type]
+            told: dict[str, Any] = {**raw, "tasks": tuple(raw["tasks"]), "out": out}  # type: ignore[arg-type]
+            controller = dict(told.get("controller", {}))
+            if "llm_prices" in controller:
+                controller["llm_prices"] = tuple(controller["llm_prices"])
+            return cls(**{**told, "controller": PlannerConfig(**controller)})
         except (KeyError, TypeError) as error:
             raise RunError(f"{out / 'config.json'} is of another version of daag: {error}") from error
 
@@ -101,7 +109,9 @@ class LifelongRun:
         self.config, self.directory = config, directory
         torch.set_num_threads(config.threads)
         self._detector = load_detector(config.detector, config.env)
-        self._planner = make_planner(config.arm, directory.path / "planner-cache.jsonl", config.env)
+        self._model = make_model(config.controller)
+        cache = directory.path / "planner-cache.jsonl"
+        self._planner = make_planner(config.arm, cache, config.env, self._model)
         self._state = directory.load_state()
         self.agent = self._make_agent()
         self._detector_name = self._state.detector if self._state else ""
@@ -164,6 +174,7 @@ class LifelongRun:
                 bars.console.print(
                     f"{task.instruction}: {rate:.0%} of {scenes} held-out scenes, {episodes} episodes"
                 )
+                self._note_usage(index, bars)
                 self._save(index + 1, None)
             else:
                 bars.update(bar, completed=event.progress.episodes)
@@ -177,6 +188,14 @@ class LifelongRun:
         if detector.hash != self._detector_hash:
             self._detector_name, self._detector_hash = f"detector-{index}", detector.hash
             detector.save_pretrained(self.directory.path / self._detector_name)
+
+    def _note_usage(self, index: int, bars: Progress) -> None:
+        """What the language model cost since this process began."""
+        if self._model is not None:
+            usage = self._model.usage.to_json()
+            self.directory.log_usage({"task": index, "model": self._model.name, **usage})
+            shown = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in usage.items() if value)
+            bars.console.print(f"language model: {shown or 'not asked'}")
 
     def _evaluate(self, index: int, task: Task, env: Env, scenes: int, episodes: int, final: bool) -> float:
         seeds = [EVALUATION_SEED + 1000 * index + scene for scene in range(scenes)]
@@ -253,14 +272,15 @@ def start(config: LifelongConfig) -> LifelongRun:
 
     Raises:
         RunError: the directory exists.
-        ConfigError: there is no task.
+        ConfigError: there is no task, or the language model is not named or has no key.
         UnknownNameError: no such world.
         LanguageError: a task cannot be understood.
         ModelError: the detector cannot be read.
     """
     if not config.tasks:
         raise ConfigError("expected at least one task, such as --tasks 'stack the red cube on the blue cube'")
-    planner = make_planner(config.arm, env_name=config.env)
+    config = replace(config, controller=config.controller.resolved())
+    planner = make_planner(config.arm, env_name=config.env, model=make_model(config.controller))
     for instruction in config.tasks:
         planner.decompose(instruction)  # say what cannot be understood before anything is made
     load_detector(config.detector, config.env)

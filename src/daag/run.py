@@ -3,6 +3,8 @@
     config.json        what was asked
     metrics.jsonl      what happened, in order; equal for equal runs, interrupted or not
     timing.jsonl       how long each thing took; never equal
+    planner-cache.jsonl  every question that the planner was asked, with its answer
+    planner-usage.jsonl  what a language model cost, after each task, since the process began; none without one
     lifelong.lance     every episode
     task_buffer.lance  what the policy learnt from
     rejections/        samples of edits that the gates turned down
@@ -101,6 +103,11 @@ class RunDirectory:
         """Add a line to the timings."""
         with (self.path / "timing.jsonl").open("a") as file:
             file.write(json.dumps({"stage": stage, "seconds": round(seconds, 3)}) + "\n")
+
+    def log_usage(self, values: Mapping[str, object]) -> None:
+        """Add a line to what the language model cost. Not part of the metrics: a resumed run asks less than one in a row."""
+        with (self.path / "planner-usage.jsonl").open("a") as file:
+            file.write(json.dumps(values) + "\n")
 
     def metrics(self) -> list[dict[str, object]]:
         """All lines of the metrics."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from daag.assembly import Arm, EnvName
+from daag.assembly import Arm, EnvName, PlannerConfig
 from daag.errors import ConfigError
 
 Budget = Literal["smoke", "quick", "full"]
@@ -31,6 +31,10 @@ class ReproduceConfig:
     """Processes that work at once, one core each."""
     detector: str = "ready"
     """Reward detector: `ready`, `base`, a directory, or a hub id."""
+    controller: PlannerConfig = PlannerConfig()
+    """Whom the experiment `planner` asks; all others use the embedded planner."""
+    cases: Path = Path("benchmarks/planner")
+    """Directory of that experiment's cases, in a clone of the repository."""
 
     def __post_init__(self) -> None:
         if self.jobs < 1:

@@ -5,18 +5,22 @@ provenance are our choice.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from daag.diffusion.editor import VideoEditor
 from daag.episodes import Achievement, Episode, Origin, Provenance, cut
-from daag.errors import EditError, LanguageError
+from daag.errors import EditError, LanguageError, PlannerError
 from daag.hindsight.acceptance import EditedSegment, GateConfig, Verdict, judge_for_policy
 from daag.llm.planner import Planner
 from daag.rewards.detector import RewardDetector
 from daag.tasks import EditPlan, ObjectEdit, Subgoal
+
+MAX_REASON_CHARACTERS = 300
+"""Of a failure, as it is counted."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,15 @@ class Augmentation:
             self.declined[reason] = self.declined.get(reason, 0) + count
         return self
 
+    @contextmanager
+    def counting_failures(self) -> Iterator[None]:
+        """What the planner cannot answer is left undone and counted; the episode stays, and can be asked about later."""
+        try:
+            yield
+        except PlannerError as error:
+            reason = f"the planner failed: {error}"[:MAX_REASON_CHARACTERS]
+            self.declined[reason] = self.declined.get(reason, 0) + 1
+
 
 @dataclass(frozen=True)
 class Hindsight:
@@ -89,13 +102,21 @@ class Hindsight:
             episode: labelled; its `achievements` say what it came to show.
             subgoals: of the current task.
             seed: of everything random in the edits.
+
+        A planner that cannot answer costs what was asked about, never the episode: that is counted under `declined`.
         """
         result = Augmentation()
-        own = self.planner.decompose(episode.instruction) == tuple(subgoals)
+        own = False
+        with result.counting_failures():
+            own = self.planner.decompose(episode.instruction) == tuple(subgoals)
         for achievement in episode.achievements:
-            matches = [
-                goal for goal in subgoals if self.planner.compare(achievement.description, goal.description)
-            ]
+            matches: list[Subgoal] = []
+            with result.counting_failures():
+                matches = [
+                    goal
+                    for goal in subgoals
+                    if self.planner.compare(achievement.description, goal.description)
+                ]
             if matches:
                 if own or self.config.match:
                     origin: Origin = "real" if own else "relabelled"
@@ -105,10 +126,12 @@ class Hindsight:
                     ]
                 continue
             if self.config.relabel:
-                result.episodes += self._relabelled(episode, achievement)
+                with result.counting_failures():
+                    result.episodes += self._relabelled(episode, achievement)
             if self.editor is not None:
                 for goal in subgoals:
-                    result += self._edited(episode, achievement, goal, seed)
+                    with result.counting_failures():
+                        result += self._edited(episode, achievement, goal, seed)
         return result
 
     def _relabelled(self, episode: Episode, achievement: Achievement) -> list[Episode]:

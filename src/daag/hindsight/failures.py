@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from daag.episodes import Episode
-from daag.errors import LanguageError
+from daag.errors import LanguageError, PlannerError
 from daag.llm.planner import Planner
 
 
@@ -31,7 +31,11 @@ class Failures:
     def extend(self, episodes: Iterable[Episode]) -> None:
         """Add labelled episodes, in the order in which they were played."""
         for episode in episodes:
-            self._kept.append((episode, tuple(dict.fromkeys(self._missed(episode)))))
+            try:
+                missed = self._missed(episode)
+            except PlannerError:  # nothing is known of what it could have been asked
+                missed = []
+            self._kept.append((episode, tuple(dict.fromkeys(missed))))
 
     def sample(self, batch_size: int, rng: np.random.Generator) -> list[tuple[Episode, int]]:
         """Draw steps with replacement: an episode, something that it missed as its instruction, and a step of it.

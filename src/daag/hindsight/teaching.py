@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from daag.episodes import Achievement, Episode
-from daag.errors import EditError
+from daag.errors import EditError, PlannerError
 from daag.hindsight.acceptance import EditedSegment, judge_for_detector
 from daag.hindsight.augmentation import Hindsight
 from daag.rewards.finetuning import LabelledPairs
@@ -29,6 +29,8 @@ class Lesson:
     num_repainted: int = 0
     """Frames that passed the gate."""
     num_rejected: int = 0
+    num_unanswered: int = 0
+    """What the planner could not answer, and so was left out."""
 
     @property
     def pairs(self) -> tuple[LabelledPairs, LabelledPairs]:
@@ -56,19 +58,26 @@ def prepare_lesson(
     for episode in episodes:
         for achievement in episode.achievements:
             before, after = (episode.observations[index] for index in (achievement.end - 1, achievement.end))
-            matched = [
-                goal
-                for goal in subgoals
-                if hindsight.planner.compare(achievement.description, goal.description)
-            ]
+            try:
+                matched = [
+                    goal
+                    for goal in subgoals
+                    if hindsight.planner.compare(achievement.description, goal.description)
+                ]
+            except PlannerError:  # whether it is a new pair or an old one is then unknown
+                lesson.num_unanswered += 1
+                continue
             for description in [goal.description for goal in matched] or [achievement.description]:
                 told = lesson.new if matched else lesson.old
                 told += [(after, description, True), (before, description, False)]
             for goal in subgoals:
                 if goal in matched or hindsight.editor is None:
                     continue
-                if not _came_before(hindsight, episode, achievement, goal):
-                    _repaint(lesson, hindsight, episode, achievement, goal, seed)
+                try:
+                    if not _came_before(hindsight, episode, achievement, goal):
+                        _repaint(lesson, hindsight, episode, achievement, goal, seed)
+                except PlannerError:
+                    lesson.num_unanswered += 1
     return lesson
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,43 @@ from daag.tasks import Subgoal
 FORMAT = "daag-planner-cache-1"
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One question with its answer, as it stands in a cache file."""
+
+    planner: str
+    """The planner's hash."""
+    question: Mapping[str, object]
+    """Its method, under "method", and its arguments."""
+    answer: object
+    """As plain values."""
+
+    @property
+    def sentence(self) -> str:
+        """Question and answer on one line."""
+        arguments = {key: value for key, value in self.question.items() if key != "method"}
+        shown = ", ".join(
+            f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in arguments.items()
+        )
+        answer = json.dumps(self.answer, ensure_ascii=False)
+        return f"{self.question.get('method')}({shown}) -> {answer}"
+
+
+def read_cache(path: Path) -> tuple[CacheEntry, ...]:
+    """What a cache file holds, in the order in which it was first asked; of two answers to one question, the later.
+
+    Raises:
+        PlannerError: the file is not there, cannot be read, or is no such cache.
+    """
+    if not path.exists():
+        raise PlannerError(f"no planner cache at {path}; a run's is RUN/planner-cache.jsonl")
+    entries = []
+    for key, answer in _read(path).items():
+        planner, question = json.loads(key)
+        entries.append(CacheEntry(planner, question, answer))
+    return tuple(entries)
 
 
 class CachedPlanner:

@@ -147,15 +147,36 @@ class Fact:
         Raises:
             LanguageError: the sentence has another form.
         """
-        for relation, pattern in _PATTERNS.items():
-            found = pattern.fullmatch(description)
+        fact = cls._read(description, _PATTERNS)
+        if fact is None:
+            raise LanguageError(
+                f"expected a description like 'the red cube is on the blue cube', got {description!r}"
+            )
+        return fact
+
+    @classmethod
+    def parse_instruction(cls, instruction: str) -> "Fact":
+        """Read an instruction as `Fact.instruction` writes it.
+
+        Raises:
+            LanguageError: the sentence has another form.
+        """
+        fact = cls._read(instruction, _INSTRUCTION_PATTERNS)
+        if fact is None:
+            raise LanguageError(
+                f"expected an instruction like 'stack the red cube on the blue cube', got {instruction!r}"
+            )
+        return fact
+
+    @classmethod
+    def _read(cls, sentence: str, patterns: "dict[Relation, re.Pattern[str]]") -> "Fact | None":
+        for relation, pattern in patterns.items():
+            found = pattern.fullmatch(sentence)
             if found is not None:
                 words = found.groupdict(default="")
                 target = Look.parse(words["target"]) if "target" in words else None
                 return cls(relation, Look.parse(words["subject"]), target, words.get("place", ""))
-        raise LanguageError(
-            f"expected a description like 'the red cube is on the blue cube', got {description!r}"
-        )
+        return None
 
 
 def possible_facts(looks: Iterable[Look], relations: Iterable[Relation]) -> tuple[Fact, ...]:
@@ -172,13 +193,13 @@ def possible_facts(looks: Iterable[Look], relations: Iterable[Relation]) -> tupl
     return tuple(sorted(fact for fact in facts if fact.feasible))
 
 
-def _pattern(form: Form) -> re.Pattern[str]:
-    """What reads a description: names are a colour and a kind, places are those of the form."""
+def _pattern(form: Form, said: str) -> re.Pattern[str]:
+    """What reads a form's description or instruction: names are a colour and a kind, places are those of the form."""
     places = "|".join(form.places)
     name = r"\S+ \S+"
     optional = f"(?: (?P<place>{places}))?" if places and not form.needs_place else ""
     return re.compile(
-        form.description.format(
+        said.format(
             subject=rf"(?P<subject>{name}){optional}",
             target=rf"(?P<target>{name})",
             place=f"(?P<place>{places})",
@@ -187,5 +208,8 @@ def _pattern(form: Form) -> re.Pattern[str]:
 
 
 _PATTERNS: dict[Relation, re.Pattern[str]] = {
-    relation: _pattern(form) for relation, form in RELATIONS.items()
+    relation: _pattern(form, form.description) for relation, form in RELATIONS.items()
+}
+_INSTRUCTION_PATTERNS: dict[Relation, re.Pattern[str]] = {
+    relation: _pattern(form, form.instruction) for relation, form in RELATIONS.items()
 }

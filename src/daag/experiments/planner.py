@@ -1,0 +1,126 @@
+"""How often is a planner right?  Every case of the benchmark, in all worlds, each asked once and without a cache.
+
+In language are all cases but the refusals: sentences and episodes that the worlds can express, in whatever wording.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from daag.assembly import PlannerConfig, make_model, make_planner
+from daag.errors import ConfigError
+from daag.experiments.cells import Cell, Values, run_cells
+from daag.experiments.config import ReproduceConfig
+from daag.experiments.planner_cases import hash_of_cases, judge, read_cases
+from daag.experiments.results import Results
+from daag.llm import Planner
+from daag.tasks import LANGUAGES
+
+SUMMARY = "how often the planner is right: decompositions, equivalences, repaints that are possible and that are not"
+
+OUTCOMES = ("right", "wrong", "refused", "failed")
+
+
+def run_cell(cell: Cell, cases: Path, controller: PlannerConfig) -> Values:
+    """Put all cases of a kind to the planner."""
+    model = make_model(controller)
+
+    @cache
+    def planner_for(world: str, exchange: bool) -> Planner:
+        return make_planner("hea" if exchange else "hea-no-exchange", env_name=world, model=model)
+
+    answers = []
+    for case in read_cases(cases):
+        if case.arm == cell.task:
+            clock = time.perf_counter()
+            outcome, answer = judge(case, planner_for)
+            answers.append(
+                {
+                    "id": case.id,
+                    "outcome": outcome,
+                    "answer": answer,
+                    "seconds": time.perf_counter() - clock,
+                }
+            )
+    return {"answers": answers, "usage": model.usage.to_json() if model is not None else {}}
+
+
+def run(config: ReproduceConfig, console: Console) -> Results:
+    """Run all cells and put the results together. All worlds take part, whatever `config.env` says."""
+    every = read_cases(config.cases)
+    if config.budget == "smoke":
+        raise ConfigError("the planner benchmark has one size; leave out --budget smoke")
+    kinds = list(dict.fromkeys(case.arm for case in every))
+    controller = config.controller.resolved()
+    model = make_model(controller)
+    models = {
+        **{f"planner, {world}": make_planner(env_name=world, model=model).hash for world in LANGUAGES},
+        "cases": hash_of_cases(config.cases),
+    }
+    cells = [Cell(controller.planner, kind, 0) for kind in kinds]
+    settings = {"experiment": "planner", "planner": asdict(controller), "models": models}
+    directory = config.out / f"planner-{controller.planner}"
+    done = run_cells(
+        cells,
+        partial(run_cell, cases=config.cases, controller=controller),
+        directory,
+        settings,
+        config.resume,
+        config.jobs,
+        console,
+    )
+    results = Results("planner", controller.planner, config.command("planner"), config.budget, models, [0])
+    answers = {cell.task: _answers(done[cell]) for cell in cells}
+    for kind, given in answers.items():
+        results.add(kind, "accuracy", [float(answer["outcome"] == "right") for answer in given])
+        counts = Counter(str(answer["outcome"]) for answer in given)
+        results.notes[kind] = {outcome: counts[outcome] for outcome in OUTCOMES}
+        shown = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome])
+        console.print(f"{kind}: {counts['right'] / len(given):.1%} of {len(given)} ({shown})")
+    _summarise(results, answers)
+    if model is not None:
+        results.notes["model"] = {"name": model.name}
+        usage = _sum([done[cell]["usage"] for cell in cells])
+        replies = usage["requests"] - usage["faults"]
+        results.notes["usage"] = usage
+        results.check("invalid replies", usage["invalid_replies"] / max(replies, 1), 0.0, at_least=False)
+    return results
+
+
+def _summarise(results: Results, answers: dict[str, list[dict[str, object]]]) -> None:
+    every = [answer for given in answers.values() for answer in given]
+    in_language = [answer for kind, given in answers.items() if kind != "refusal" for answer in given]
+    seconds = [float(str(answer["seconds"])) for answer in every]
+    results.notes["latency_seconds"] = {"median": float(np.median(seconds)), "most": max(seconds)}
+    results.notes["missed"] = {
+        str(answer["id"]): answer["outcome"] for answer in every if answer["outcome"] != "right"
+    }
+    results.check("accuracy in language", _share(in_language, "right"), 0.99)
+    results.check("wrong answers in language", _share(in_language, "wrong"), 0.0, at_least=False)
+    results.check("out of language refused", _share(answers.get("refusal", []), "right"), 1.0)
+    results.check("questions without an answer", _share(every, "failed"), 0.0, at_least=False)
+
+
+def _sum(usages: Sequence[object]) -> dict[str, float]:
+    """The counters of all cells together."""
+    total: Counter[str] = Counter()
+    for usage in usages:
+        assert isinstance(usage, dict)
+        total.update(usage)
+    return dict(total)
+
+
+def _share(answers: Sequence[dict[str, object]], outcome: str) -> float:
+    return sum(answer["outcome"] == outcome for answer in answers) / max(len(answers), 1)
+
+
+def _answers(values: Values) -> list[dict[str, object]]:
+    answers = values["answers"]
+    assert isinstance(answers, list)
+    return answers
