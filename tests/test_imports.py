@@ -15,7 +15,7 @@ MODELS = {"llm", "rewards", "diffusion"}
 LEARNING = {"hindsight", "policies"}
 BELOW_AGENT = WORLDS | MODELS | LEARNING
 BELOW_COMMANDS = BELOW_AGENT | {"agent", "assembly", "envs", "lifelong", "play", "report", "run"}
-SHOWING = {"driving", "filming"}
+SHOWING = {"driving", "filming", "memory"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "policies": WORLDS | MODELS,
     "play": {*WORLDS, "envs", "policies"},
     "driving": set(),
+    "memory": {*WORLDS, "report"},
     "filming": {*WORLDS, "envs", "play", "policies"},
     "agent": BELOW_AGENT | {"play"},
     "run": {*WORLDS, "agent", "hindsight"},

@@ -18,6 +18,7 @@ from daag.envs import rerender
 from daag.errors import DaagError, UnknownNameError
 from daag.experiments import EXPERIMENTS, ReproduceConfig
 from daag.filming import Who, check_film, film, save_film
+from daag.memory import Memory
 from daag.report import write_report
 from daag.tasks import Task
 
@@ -174,10 +175,11 @@ Command = (
     | Annotated[Watch, tyro.conf.subcommand("watch")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
+    | Annotated[Memory, tyro.conf.subcommand("memory")]
 )
 
 
-def parse(arguments: Sequence[str] | None = None) -> Lifelong | Eval | Play | Watch | Report | Reproduce:
+def parse(arguments: Sequence[str] | None = None) -> Command:
     """Read a command without running it.
 
     Args:
@@ -186,7 +188,7 @@ def parse(arguments: Sequence[str] | None = None) -> Lifelong | Eval | Play | Wa
     Raises:
         SystemExit: help was asked for, or the words are no command; which, is printed.
     """
-    command: Lifelong | Eval | Play | Watch | Report | Reproduce = tyro.cli(
+    command: Command = tyro.cli(
         Command,
         prog="daag",
         description="Diffusion Augmented Agents: hindsight experience augmentation for embodied agents.",

@@ -150,7 +150,9 @@ def test_who_walks_into_a_wall_at_an_angle_slides_along_it():
 
 
 def _is_free_along(scene, x, y):
-    return all(is_free(x - 0.01, y + along, scene.half_size, scene.obstacles) for along in (-0.1, 0.0, 0.25, 0.5))
+    return all(
+        is_free(x - 0.01, y + along, scene.half_size, scene.obstacles) for along in (-0.1, 0.0, 0.25, 0.5)
+    )
 
 
 def test_back_and_looking_up_and_down_are_to_be_had():

@@ -102,7 +102,7 @@ class EpisodeStore:
             )
         with named_errors(f"open the episode store at {path}", damaged=True):
             dataset = lance.dataset(str(path))
-        _check_schema(dataset.schema, str(path), vector_size)
+        check_schema(dataset.schema, str(path), vector_size)
         return cls(dataset)
 
     @classmethod
@@ -200,6 +200,31 @@ class EpisodeStore:
             return list(self._index)
         found = self._scan(["id"], where)["id"].to_pylist()
         return list(dict.fromkeys(found))
+
+    def columns(self, names: Sequence[str], where: str | None = None) -> list[Row]:
+        """Some typed columns of all episodes, or of those that a filter lets through, in the order of appending.
+
+        Args:
+            names: of the columns, as filters use them.
+            where: as for `ids`.
+
+        Returns:
+            One dict from name to value per episode. No picture is read.
+
+        Raises:
+            LifelongBufferError: no such column, or the filter cannot be understood.
+        """
+        self._refresh()
+        rows: list[Row] = self._scan(["id", *(name for name in names if name != "id")], where).to_pylist()
+        first: dict[str, Row] = {}
+        for row in rows:  # two writers may have stored an id twice; the first one counts
+            first.setdefault(row["id"], row)
+        return list(first.values())
+
+    @property
+    def num_versions(self) -> int:
+        """How many versions, older ones included, are kept."""
+        return len(self._dataset.versions())
 
     def vectors(self, where: str | None = None) -> tuple[list[str], Float32[np.ndarray, "N D"]]:
         """The vectors of all episodes that have one and that a filter lets through, with their ids.
@@ -330,7 +355,17 @@ class EpisodeStore:
             warnings.warn(f"{error} (will be tried again)", DaagWarning, stacklevel=3)
 
 
-def _check_schema(found: pa.Schema, path: str, vector_size: int | None) -> None:
+def check_schema(found: pa.Schema, path: str, vector_size: int | None) -> None:
+    """Check that a Lance dataset is a store that this daag can read.
+
+    Args:
+        found: the dataset's columns.
+        path: for messages.
+        vector_size: what its vectors' length must be; None accepts any.
+
+    Raises:
+        LifelongBufferError: it is something else, of a newer daag, or has other vectors.
+    """
     metadata = {key.decode(): value.decode() for key, value in (found.metadata or {}).items()}
     if metadata.get("format") != FORMAT or not metadata.get("schema_version", "").isdigit():
         raise LifelongBufferError(

@@ -68,7 +68,9 @@ def object_locator(planner: Planner, detector: RewardDetector, remember: int = 0
         keys = [frame.tobytes() for frame in frames]
         new = {key: frame for key, frame in zip(keys, frames, strict=True) if key not in kept}
         if new:
-            kept.update(zip(new, detector.embed_frames(np.stack([*new.values()]), num_views=1)[:, 0], strict=True))
+            kept.update(
+                zip(new, detector.embed_frames(np.stack([*new.values()]), num_views=1)[:, 0], strict=True)
+            )
         found = np.stack([kept[key] for key in keys])
         for key in keys:
             kept.move_to_end(key)

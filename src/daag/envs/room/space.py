@@ -53,7 +53,8 @@ def walk(scene: RoomScene, x: float, y: float, yaw: float, metres: float) -> tup
     step = metres / count
     for _ in range(count):
         ways = (
-            (x + step * cos(off) * cos(yaw + off), y + step * cos(off) * sin(yaw + off)) for off in _DEFLECTIONS
+            (x + step * cos(off) * cos(yaw + off), y + step * cos(off) * sin(yaw + off))
+            for off in _DEFLECTIONS
         )
         free = next((way for way in ways if is_free(*way, scene.half_size, obstacles)), None)
         if free is None:
