@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
-from tests.episodes.making import make_episode, some_episodes
+from tests.episodes.making import assert_same, make_episode, some_episodes
 
 from daag import cli
 from daag.episodes import EpisodeStore, Provenance
-from daag.errors import LifelongBufferError
+from daag.errors import ExchangeError, LifelongBufferError
 
 
 @pytest.fixture
@@ -85,3 +85,34 @@ def test_verify_passes_a_sound_store_and_fails_a_damaged_one_with_its_remedy(
 def test_compact_keeps_every_episode(run):
     assert "4 episodes" in daag("memory", "compact", run)
     assert len(EpisodeStore.open(run / "lifelong.lance")._dataset.get_fragments()) == 1
+
+
+@pytest.mark.parametrize("format", ["minari", "lerobot"])
+def test_what_is_exported_is_imported_the_same(format, run, tmp_path):
+    told = daag("memory", "export", run, tmp_path / "out", "--format", format, "--where", "origin = 'real'")
+    assert "3 episodes" in told and "provenance" in told
+    assert "3 episodes read, 3 of them new" in daag(
+        "memory", "import", tmp_path / "out", tmp_path / "new", "--format", format
+    )
+    assert_same(list(EpisodeStore.open(tmp_path / "new")), some_episodes(3))
+    assert "3 episodes read, 0 of them new" in daag(
+        "memory", "import", tmp_path / "out", run, "--format", format
+    )
+
+
+def test_an_import_in_several_commits_brings_every_episode_in_order(tmp_path):
+    made = EpisodeStore.create(tmp_path / "many", vector_size=None)
+    made.append(some_episodes(37))
+    daag("memory", "export", tmp_path / "many", tmp_path / "out", "--format", "lerobot")
+    told = daag(
+        "memory", "import", tmp_path / "out", tmp_path / "new", "--format", "lerobot", "--vector-size", 4
+    )
+    assert "37 episodes read, 37 of them new" in told
+    found = EpisodeStore.open(tmp_path / "new", vector_size=4)
+    assert_same(list(found), some_episodes(37))
+
+
+def test_what_cannot_be_imported_leaves_no_empty_store_behind(tmp_path):
+    with pytest.raises(ExchangeError, match="Minari data set"):
+        daag("memory", "import", tmp_path / "nothing", tmp_path / "new", "--format", "minari")
+    assert not (tmp_path / "new").exists()

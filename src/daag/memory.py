@@ -1,21 +1,35 @@
 """Look after a store of episodes from the command line: `daag memory`."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, track
 from rich.table import Table
 
-from daag.episodes import EpisodeStore, holdings, salvage, statistics, verify
-from daag.errors import LifelongBufferError
+from daag.episodes import Episode, EpisodeStore, holdings, salvage, statistics, verify
+from daag.episodes.exchange import (
+    Pixels,
+    export_lerobot,
+    export_minari,
+    import_lerobot,
+    import_minari,
+    lerobot_writing,
+    minari,
+)
+from daag.errors import ExchangeError, LifelongBufferError
 from daag.report.contact_sheet import contact_sheet, save_sheet
 
 MAX_NAMED = 10
 """How many episodes or descriptions are named before the rest is counted."""
+
+EPISODES_PER_COMMIT = 16
+"""How many are read or stored at once."""
 
 Store = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="STORE")]
 """A store's path or URI, or the directory of a run, which means its lifelong buffer."""
@@ -203,6 +217,97 @@ class Compact:
         console.print(f"{after.num_episodes} episodes, {after.num_versions} versions kept")
 
 
+@dataclass(frozen=True)
+class Export:
+    """Write episodes as a Minari data set or a LeRobotDataset, with a record of what the format has no place for.
+
+    Example: daag memory export runs/mine datasets/stacking-v0 --format minari --where "terminated"
+    """
+
+    store: Store
+    """A store, or a run's directory."""
+    out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
+    """The data set's directory; must not exist."""
+    format: Literal["minari", "lerobot"]
+    """Which format."""
+    where: str | None = None
+    """SQL over the columns; all episodes of a data set must have pictures, actions and states of one size."""
+    pixels: Pixels = "images"
+    """LeRobot only: PNG images, lossless H.264, or lossy H.264, which changes pixels."""
+    fps: int = 10
+    """LeRobot only: observations per second, which an episode does not know."""
+
+    def run(self, console: Console) -> None:
+        """Export, and say what other programs will not see."""
+        store = EpisodeStore.open(store_path(self.store))
+        ids = store.ids(self.where)
+        episodes = track(_read(store, ids), "exporting", total=len(ids), console=console)
+        if self.format == "minari":
+            number, unseen = export_minari(episodes, self.out), minari.NOT_CARRIED
+        else:
+            number = export_lerobot(episodes, self.out, self.fps, self.pixels)
+            unseen = lerobot_writing.NOT_CARRIED
+        console.print(f"{number} episodes: {self.out.resolve()}", soft_wrap=True)
+        console.print("only daag reads, from the record beside the data:")
+        for words in unseen:
+            console.print(f"- {words}", soft_wrap=True)
+        if self.format == "lerobot" and self.pixels == "lossy-video":
+            console.print("lossy video: pixels outside the masks of edits are no longer their sources'")
+
+
+@dataclass(frozen=True)
+class Import:
+    """Read a Minari data set or a LeRobotDataset into a store, which is made where there is none.
+
+    Example: daag memory import datasets/stacking-v0 memory.lance --format minari
+    """
+
+    source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="SOURCE")]
+    """The data set's directory."""
+    store: Store
+    """A store, or a run's directory. Episodes that are there already are passed over."""
+    format: Literal["minari", "lerobot"]
+    """Which format."""
+    instruction: str = ""
+    """What the episodes were to do, where the data set does not say."""
+    picture: str = ""
+    """Which observation or camera is the picture, where there are several."""
+    state: str = ""
+    """Which observation is the state, if not the usual one."""
+    env_id: str = ""
+    """The world, where the data set does not say."""
+    name: str = ""
+    """Prefix of the episodes' ids; the data set's name by default."""
+    vector_size: int | None = None
+    """Of a store that is made: length of the vectors that a lifelong buffer retrieves by; none by default."""
+
+    def run(self, console: Console) -> None:
+        """Import, and count."""
+        read = import_minari if self.format == "minari" else import_lerobot
+        episodes = read(self.source, self.instruction, self.picture, self.state, self.env_id, self.name)
+        first = next(episodes, None)  # so that what is no data set leaves no empty store behind
+        if first is None:
+            raise ExchangeError(f"expected episodes in {self.source}, found none")
+        store = EpisodeStore.open_or_create(store_path(self.store), self.vector_size)
+        before, number = len(store), 0
+        waiting = [first]
+        for episode in track(chain(episodes, (None,)), "importing", console=console):
+            if episode is None or len(waiting) == EPISODES_PER_COMMIT:
+                store.append(waiting)
+                number, waiting = number + len(waiting), []
+            if episode is not None:
+                waiting.append(episode)
+        console.print(
+            f"{number} episodes read, {len(store) - before} of them new: {store.path}", soft_wrap=True
+        )
+
+
+def _read(store: EpisodeStore, ids: Sequence[str]) -> Iterator[Episode]:
+    """Episodes, a few at a time in memory."""
+    for start in range(0, len(ids), EPISODES_PER_COMMIT):
+        yield from store.get(ids[start : start + EPISODES_PER_COMMIT])
+
+
 MemoryCommand = (
     Annotated[Ls, tyro.conf.subcommand("ls")]
     | Annotated[Show, tyro.conf.subcommand("show")]
@@ -210,12 +315,14 @@ MemoryCommand = (
     | Annotated[Verify, tyro.conf.subcommand("verify")]
     | Annotated[Salvage, tyro.conf.subcommand("salvage")]
     | Annotated[Compact, tyro.conf.subcommand("compact")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[Import, tyro.conf.subcommand("import")]
 )
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Look after a store of episodes: what is in there, one episode in pictures, checks, tidying up."""
+    """Look after a store of episodes: what is in there, one episode in pictures, checks, tidying up, other formats."""
 
     command: tyro.conf.OmitSubcommandPrefixes[tyro.conf.OmitArgPrefixes[MemoryCommand]]
 
