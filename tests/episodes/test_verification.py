@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from tests.episodes.making import assert_same, make_episode, some_episodes
 
-from daag.episodes import EpisodeStore, salvage, store, verify
+from daag.episodes import EpisodeStore, salvage, store_format, verify
 from daag.errors import LifelongBufferError
 
 
@@ -97,7 +97,7 @@ def test_what_is_no_store_or_of_a_newer_daag_is_refused(path, tmp_path, monkeypa
     with pytest.raises(LifelongBufferError, match="something else"):
         verify(tmp_path / "prices")
     with monkeypatch.context() as later:
-        later.setattr(store, "SCHEMA_VERSION", store.SCHEMA_VERSION + 1)
+        later.setattr(store_format, "SCHEMA_VERSION", store_format.SCHEMA_VERSION + 1)
         EpisodeStore.create(tmp_path / "newer", vector_size=None)
     with pytest.raises(LifelongBufferError, match="newer daag"):
         verify(tmp_path / "newer")

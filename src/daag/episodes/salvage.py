@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from daag.episodes.codec import decode
+from daag.episodes.episode import Episode
 from daag.episodes.storage import what_is_at
 from daag.episodes.store import ROWS_PER_READ, EpisodeStore
 from daag.episodes.versions import read_row, readable_versions
@@ -45,10 +45,21 @@ def salvage(damaged: str | Path, target: str | Path) -> Salvaged:
     store = EpisodeStore.create(target, vector_size=vector.type.list_size if vector else None)
     num_rows = versions[0].count_rows()
     num_lost = 0
-    for start in range(0, num_rows, ROWS_PER_READ):
-        offsets = range(start, min(start + ROWS_PER_READ, num_rows))
-        rows = [row for row in (read_row(versions, offset) for offset in offsets) if row is not None]
-        vectors = [None if row.get("vector") is None else np.array(row["vector"], np.float32) for row in rows]
-        store.append([decode(row) for row in rows], vectors)
-        num_lost += len(offsets) - len(rows)
+    waiting: dict[str, tuple[Episode, np.ndarray | None]] = {}
+
+    def find_source(id: str) -> Episode:
+        # A source stands before what was made of it, so that it is saved by then, if it can be.
+        return waiting[id][0] if id in waiting else store.get([id])[0]
+
+    for offset in range(num_rows):
+        found = read_row(versions, offset, find_source)
+        if found is None:
+            num_lost += 1
+        else:
+            row, episode = found
+            saved = row.get("vector")
+            waiting.setdefault(episode.id, (episode, None if saved is None else np.array(saved, np.float32)))
+        if len(waiting) == ROWS_PER_READ or offset == num_rows - 1:
+            store.append([each for each, _ in waiting.values()], [each for _, each in waiting.values()])
+            waiting.clear()
     return Salvaged(store, num_lost)

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import lance
 
 from daag.episodes.codec import decode
+from daag.episodes.episode import Episode
 from daag.episodes.storage import named_errors, what_is_at
-from daag.episodes.store import ROWS_PER_READ, check_schema
+from daag.episodes.store import ROWS_PER_READ
+from daag.episodes.store_format import check_schema
 from daag.episodes.versions import read_row, readable_versions, version_numbers
 from daag.errors import LifelongBufferError
 
@@ -65,17 +68,17 @@ def verify(path: str | Path, progress: Callable[[int, int], None] | None = None)
     check_schema(versions[0].schema, str(path), None)
     with named_errors(f"count the episodes of {path}", damaged=True):
         num_rows = versions[0].count_rows()
-    seen: set[str] = set()
+    places: dict[str, int] = {}
     duplicates: list[str] = []
     damaged: list[Damage] = []
     for start in range(0, num_rows, ROWS_PER_READ):
         offsets = range(start, min(start + ROWS_PER_READ, num_rows))
-        for offset, (id, reason) in zip(offsets, _check(versions[0], offsets), strict=True):
+        for offset, (id, reason) in zip(offsets, _check(versions[0], offsets, places), strict=True):
             if reason:
-                damaged.append(Damage(offset, id, reason, read_row(versions[1:], offset) is not None))
-            if id and id in seen:
+                whole = read_row(versions, offset, _finder(versions, places))
+                damaged.append(Damage(offset, id, reason, whole is not None))
+            if id and places.get(id) != offset:
                 duplicates.append(id)
-            seen.add(id)
         if progress is not None:
             progress(offsets[-1] + 1, num_rows)
     return Verification(num_rows, tuple(damaged), tuple(duplicates), num_unreadable)
@@ -92,24 +95,45 @@ def _versions(path: str | Path) -> tuple[list[lance.LanceDataset], int]:
     return versions, version_numbers(path).index(versions[0].version)
 
 
-def _check(dataset: lance.LanceDataset, offsets: Sequence[int]) -> list[tuple[str, str]]:
-    """The id of each row, and why it cannot be read; both may be empty."""
+def _check(
+    dataset: lance.LanceDataset, offsets: Sequence[int], places: dict[str, int]
+) -> list[tuple[str, str]]:
+    """The id of each row, and why it cannot be read; both may be empty. Notes where each id stands first."""
     try:
         with named_errors("read them", damaged=True):
             rows = dataset.take(list(offsets)).to_pylist()
     except LifelongBufferError as error:
         if len(offsets) > 1:
-            return [_check(dataset, [offset])[0] for offset in offsets]
+            return [_check(dataset, [offset], places)[0] for offset in offsets]
         return [(_id_at(dataset, offsets[0]), str(error))]
     results = []
-    for row in rows:
+    find_source = _finder([dataset], places)
+    for offset, row in zip(offsets, rows, strict=True):
         reason = ""
+        places.setdefault(row["id"], offset)
         try:
-            decode(row)
+            decode(row, find_source)
         except LifelongBufferError as error:
             reason = str(error)
         results.append((row["id"], reason))
     return results
+
+
+def _finder(versions: list[lance.LanceDataset], places: dict[str, int]) -> Callable[[str], Episode]:
+    """Reads the source of an episode, which stands before it."""
+
+    @cache
+    def find_source(id: str) -> Episode:
+        found = None if id not in places else read_row(versions, places[id], _no_source)
+        if found is None:
+            raise LifelongBufferError(f"its source {id!r} is damaged or missing")
+        return found[1]
+
+    return find_source
+
+
+def _no_source(id: str) -> Episode:
+    raise LifelongBufferError(f"{id!r} is the source of a source")
 
 
 def _id_at(dataset: lance.LanceDataset, offset: int) -> str:

@@ -1,10 +1,12 @@
 """The versions of a store that can still be read, and a row out of the newest that has it whole."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import lance
 
 from daag.episodes.codec import Row, decode
+from daag.episodes.episode import Episode
 from daag.episodes.storage import named_errors
 from daag.errors import LifelongBufferError
 
@@ -32,18 +34,24 @@ def version_numbers(path: str | Path) -> list[int]:
     return sorted((2**64 - 1 - int(manifest.stem) for manifest in manifests), reverse=True)
 
 
-def read_row(versions: list[lance.LanceDataset], offset: int) -> Row | None:
-    """The row at an offset, which is the same in all versions, from the newest that has it whole.
+def read_row(
+    versions: list[lance.LanceDataset], offset: int, find_source: Callable[[str], Episode]
+) -> tuple[Row, Episode] | None:
+    """The row at an offset, which is the same in all versions, from the newest that has it undamaged.
+
+    Args:
+        versions: newest first.
+        offset: of the row.
+        find_source: gives the episode that another was made of, by id.
 
     Returns:
-        The row, checked against its checksum, or None where no version has it whole.
+        The row and its episode, checked against its checksum, or None where no version has it undamaged.
     """
     for dataset in versions:
         try:
             with named_errors(f"read row {offset}"):
                 row: Row = dataset.take([offset]).to_pylist()[0]
-            decode(row)
+            return row, decode(row, find_source)
         except (LifelongBufferError, IndexError):
             continue
-        return row
     return None
