@@ -15,7 +15,7 @@ MODELS = {"llm", "rewards", "diffusion"}
 LEARNING = {"hindsight", "policies"}
 BELOW_AGENT = WORLDS | MODELS | LEARNING
 BELOW_COMMANDS = BELOW_AGENT | {"agent", "assembly", "envs", "lifelong", "play", "report", "run"}
-SHOWING = {"driving", "filming", "memory"}
+SHOWING = {"augmenting", "driving", "filming", "memory"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run": {*WORLDS, "agent", "hindsight"},
     "assembly": BELOW_AGENT | {"agent", "envs", "play"},
     "lifelong": BELOW_COMMANDS,
+    "augmenting": BELOW_AGENT | {"agent", "assembly", "report", "run"},
     "experiments": BELOW_COMMANDS,
     "pretraining": BELOW_COMMANDS | {"experiments"},
     "cli": BELOW_COMMANDS | SHOWING | {"experiments", "pretraining"},

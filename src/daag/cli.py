@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
-from daag import lifelong
+from daag import augmenting, lifelong
 from daag.assembly import EnvName, hide_short_progress, make_env, make_planner
 from daag.driving import drive, raw_keys
 from daag.envs import rerender
@@ -168,6 +168,28 @@ class Reproduce:
         console.print(f"results: {path.resolve()}")
 
 
+@dataclass(frozen=True)
+class Augment:
+    """Turn a data set of episodes into examples of a task: label, ask, edit, judge, write. No simulator is needed.
+
+    Example: daag augment runs/mine --task "stack the red cube on the blue cube" --out augmented --dry-run True
+    """
+
+    dataset: tyro.conf.Positional[Path]
+    """A store of episodes, or a run's directory."""
+    config: tyro.conf.OmitArgPrefixes[augmenting.AugmentOptions]
+    dry_run: bool = False
+    """Label and ask only: say what would be edited, and what it would cost."""
+
+    def run(self, console: Console) -> None:
+        """Do it, or say what would be done."""
+        job = augmenting.AugmentJob(self.dataset, self.config)
+        if self.dry_run:
+            augmenting.print_plan(job.dry_run(), console)
+        else:
+            augmenting.print_summary(job.run(console), self.config.out, console)
+
+
 Command = (
     Annotated[Lifelong, tyro.conf.subcommand("lifelong")]
     | Annotated[Eval, tyro.conf.subcommand("eval")]
@@ -175,6 +197,7 @@ Command = (
     | Annotated[Watch, tyro.conf.subcommand("watch")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
+    | Annotated[Augment, tyro.conf.subcommand("augment")]
     | Annotated[Memory, tyro.conf.subcommand("memory")]
 )
 
@@ -209,7 +232,9 @@ def main() -> None:
         Console(stderr=True).print("[bold red]error:[/]", escape(str(error)), highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; 'daag lifelong --resume RUN' goes on with a run")
+        Console(stderr=True).print(
+            "interrupted; 'daag lifelong --resume RUN' goes on with a run, the same 'daag augment' again with a job"
+        )
         sys.exit(130)
 
 

@@ -22,6 +22,7 @@ from daag.episodes.exchange import (
     lerobot_writing,
     minari,
 )
+from daag.episodes.storage import store_within
 from daag.errors import ExchangeError, LifelongBufferError
 from daag.report.contact_sheet import contact_sheet, save_sheet
 
@@ -32,13 +33,7 @@ EPISODES_PER_COMMIT = 16
 """How many are read or stored at once."""
 
 Store = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="STORE")]
-"""A store's path or URI, or the directory of a run, which means its lifelong buffer."""
-
-
-def store_path(place: str) -> str:
-    """The store at a path, or the lifelong buffer of the run at a path."""
-    inside = Path(place) / "lifelong.lance"
-    return str(inside) if "://" not in place and inside.exists() else place
+"""A store's path or URI, or the directory of a run, which means its lifelong buffer, or of `daag augment`."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,7 @@ class Ls:
 
     def run(self, console: Console) -> None:
         """Print a table, or ids."""
-        store = EpisodeStore.open(store_path(self.store))
+        store = EpisodeStore.open(store_within(self.store))
         if self.ids:
             for id in store.ids(self.where):
                 console.out(id, highlight=False)
@@ -98,7 +93,7 @@ class Show:
 
     def run(self, console: Console) -> None:
         """Print the episode's words, and say where the sheet is."""
-        (episode,) = EpisodeStore.open(store_path(self.store)).get([self.id])
+        (episode,) = EpisodeStore.open(store_within(self.store)).get([self.id])
         sheet = contact_sheet(episode, self.pictures, scale=self.scale, motion=self.motion)
         provenance = episode.provenance
         console.print(escape(repr(episode)), highlight=False)
@@ -127,7 +122,7 @@ class Stats:
 
     def run(self, console: Console) -> None:
         """Print the counts."""
-        found = statistics(EpisodeStore.open(store_path(self.store)))
+        found = statistics(EpisodeStore.open(store_within(self.store)))
         table = Table(show_header=False)
         table.add_row("episodes", f"{found.num_episodes:,}")
         table.add_row("steps", f"{found.num_steps:,}")
@@ -163,7 +158,7 @@ class Verify:
         Raises:
             LifelongBufferError: something is damaged.
         """
-        path = store_path(self.store)
+        path = store_within(self.store)
         with Progress(TextColumn("checking"), BarColumn(), MofNCompleteColumn(), console=console) as bars:
             bar = bars.add_task("checking", total=None)
             found = verify(path, lambda done, of: bars.update(bar, completed=done, total=of))
@@ -193,7 +188,7 @@ class Salvage:
 
     def run(self, console: Console) -> None:
         """Copy, and count."""
-        saved = salvage(store_path(self.store), self.target)
+        saved = salvage(store_within(self.store), self.target)
         console.print(f"{len(saved.store)} episodes saved, {saved.num_lost} lost: {self.target}")
 
 
@@ -206,7 +201,7 @@ class Compact:
 
     def run(self, console: Console) -> None:
         """Compact, and say what that saved."""
-        store = EpisodeStore.open(store_path(self.store))
+        store = EpisodeStore.open(store_within(self.store))
         before = statistics(store)
         store.compact()
         after = statistics(store)
@@ -239,7 +234,7 @@ class Export:
 
     def run(self, console: Console) -> None:
         """Export, and say what other programs will not see."""
-        store = EpisodeStore.open(store_path(self.store))
+        store = EpisodeStore.open(store_within(self.store))
         ids = store.ids(self.where)
         episodes = track(_read(store, ids), "exporting", total=len(ids), console=console)
         if self.format == "minari":
@@ -288,7 +283,7 @@ class Import:
         first = next(episodes, None)  # so that what is no data set leaves no empty store behind
         if first is None:
             raise ExchangeError(f"expected episodes in {self.source}, found none")
-        store = EpisodeStore.open_or_create(store_path(self.store), self.vector_size)
+        store = EpisodeStore.open_or_create(store_within(self.store), self.vector_size)
         before, number = len(store), 0
         waiting = [first]
         for episode in track(chain(episodes, (None,)), "importing", console=console):
