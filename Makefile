@@ -7,6 +7,9 @@ PIP_ARGS ?=
 OUT ?= runs/demo
 # pytest's own arguments, e.g. make test PYTEST_ARGS="-k planner"
 PYTEST_ARGS ?=
+# What `make interop` installs, and `--videos` to compare the pixels of videos too, where lerobot can decode them.
+LEROBOT ?= "lerobot==0.4.4" "numpy<2.3"
+INTEROP_ARGS ?=
 
 TASKS = "stack the red cube on the blue cube" "stack the green cube on the yellow cube" "stack the blue cylinder on the green cube"
 
@@ -17,7 +20,7 @@ BIN = $(VENV)/bin
 DEMO_STAMP = $(VENV)/.daag-demo
 TEST_STAMP = $(VENV)/.daag-test
 
-.PHONY: help demo test format wheel wheel-test check-python
+.PHONY: help demo test format wheel wheel-test interop check-python
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -56,6 +59,15 @@ wheel-test: wheel  ## Install the wheel into a clean environment and run example
 	@# From an empty directory, so that nothing but the wheel can be imported.
 	empty=$$(mktemp -d) && cd "$$empty" && "$(abspath $(VENV)-wheel)/bin/python" "$(abspath examples/quickstart.py)"; \
 	status=$$?; rm -rf "$$empty"; exit $$status
+
+# lerobot's pins (torch, NumPy, torchvision) exclude ours, so it gets an environment of its own: several gigabytes.
+interop: $(TEST_STAMP)  ## Install the real lerobot beside daag; let each read what the other wrote
+	@if [ ! -x "$(VENV)-lerobot/bin/pip" ]; then $(BIN)/python -m venv "$(VENV)-lerobot"; fi
+	$(VENV)-lerobot/bin/python -m pip install --quiet $(PIP_ARGS) $(LEROBOT)
+	directory=$$(mktemp -d) && $(BIN)/python tests/interop/daag_side.py write "$$directory" \
+	  && HF_HUB_OFFLINE=1 $(VENV)-lerobot/bin/python tests/interop/lerobot_side.py "$$directory" $(INTEROP_ARGS) \
+	  && $(BIN)/python tests/interop/daag_side.py read "$$directory"; \
+	status=$$?; rm -rf "$$directory"; exit $$status
 
 # A stamp says that the environment holds what pyproject.toml and constraints.txt ask for, so that a second run does not
 # call pip. Installing the test tools installs daag too: one call of pip, two stamps.

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
-from daag import lifelong
+from daag import augmenting, lifelong
 from daag.assembly import EnvName, hide_short_progress, make_env, make_planner
 from daag.driving import drive, raw_keys
 from daag.envs import rerender
@@ -22,6 +22,7 @@ from daag.filming import Who, check_film, film, save_film
 from daag.finetune_store import FinetuneStoreConfig, finetune_store
 from daag.label_store import LabelConfig, label_store, told
 from daag.llm import read_cache
+from daag.memory import Memory
 from daag.report import write_report
 from daag.tasks import Task
 
@@ -254,6 +255,28 @@ class Llm:
         )
 
 
+@dataclass(frozen=True)
+class Augment:
+    """Turn a data set of episodes into examples of a task: label, ask, edit, judge, write. No simulator is needed.
+
+    Example: daag augment runs/mine --task "stack the red cube on the blue cube" --out augmented --dry-run True
+    """
+
+    dataset: tyro.conf.Positional[Path]
+    """A store of episodes, or a run's directory."""
+    config: tyro.conf.OmitArgPrefixes[augmenting.AugmentOptions]
+    dry_run: bool = False
+    """Label and ask only: say what would be edited, and what it would cost."""
+
+    def run(self, console: Console) -> None:
+        """Do it, or say what would be done."""
+        job = augmenting.AugmentJob(self.dataset, self.config)
+        if self.dry_run:
+            augmenting.print_plan(job.dry_run(), console)
+        else:
+            augmenting.print_summary(job.run(console), self.config.out, console)
+
+
 Command = (
     Annotated[Lifelong, tyro.conf.subcommand("lifelong")]
     | Annotated[Eval, tyro.conf.subcommand("eval")]
@@ -264,16 +287,18 @@ Command = (
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Llm, tyro.conf.subcommand("llm")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
+    | Annotated[Augment, tyro.conf.subcommand("augment")]
+    | Annotated[Memory, tyro.conf.subcommand("memory")]
 )
 
 
-Job: TypeAlias = Lifelong | Eval | Play | Watch | Label | Finetune | Report | Llm | Reproduce
+Job: TypeAlias = (
+    Lifelong | Eval | Play | Watch | Label | Finetune | Report | Llm | Reproduce | Augment | Memory
+)
 """A command that was read."""
 
 
-def parse(
-    arguments: Sequence[str] | None = None,
-) -> Job:
+def parse(arguments: Sequence[str] | None = None) -> Job:
     """Read a command without running it.
 
     Args:
@@ -303,7 +328,9 @@ def main() -> None:
         Console(stderr=True).print("[bold red]error:[/]", escape(str(error)), highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; 'daag lifelong --resume RUN' goes on with a run")
+        Console(stderr=True).print(
+            "interrupted; 'daag lifelong --resume RUN' goes on with a run, the same 'daag augment' again with a job"
+        )
         sys.exit(130)
 
 

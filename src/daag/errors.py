@@ -65,3 +65,7 @@ class EditError(DaagError):
 
 class RunError(DaagError):
     """A run directory exists already, is not a run, or cannot be resumed."""
+
+
+class ExchangeError(DaagError):
+    """A data set of another format cannot be read or written."""

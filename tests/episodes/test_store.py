@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from tests.episodes.making import assert_same, make_episode, some_episodes, unit_vectors
 
-from daag.episodes import EpisodeStore, store
+from daag.episodes import EpisodeStore, store, store_format
 from daag.errors import ConfigError, DaagWarning, LifelongBufferError
 
 
@@ -212,10 +212,10 @@ def test_a_foreign_lance_table_is_refused(path):
 
 def test_a_store_of_a_newer_schema_is_refused(path, monkeypatch):
     with monkeypatch.context() as later:
-        later.setattr(store, "SCHEMA_VERSION", store.SCHEMA_VERSION + 1)
+        later.setattr(store_format, "SCHEMA_VERSION", store_format.SCHEMA_VERSION + 1)
         EpisodeStore.create(path, vector_size=None)
     with pytest.raises(
-        LifelongBufferError, match="newer daag: expected schema version 1 or older, got 2; upgrade"
+        LifelongBufferError, match="newer daag: expected schema version 2 or older, got 3; upgrade"
     ):
         EpisodeStore.open(path)
 

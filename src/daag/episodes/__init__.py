@@ -1,25 +1,34 @@
 """Episodes and the buffers that hold them."""
 
 from daag.episodes.episode import Achievement, Episode, Origin, Provenance, WorldState, content_hash
+from daag.episodes.inventory import Holding, Statistics, holdings, statistics
 from daag.episodes.lifelong import LifelongBuffer
 from daag.episodes.salvage import Salvaged, salvage
 from daag.episodes.segment import cut
 from daag.episodes.store import EpisodeStore
 from daag.episodes.task_buffer import BatchShares, TaskBuffer, TaskBufferConfig
+from daag.episodes.verification import Damage, Verification, verify
 
 __all__ = [
     "Achievement",
     "BatchShares",
+    "Damage",
     "Episode",
     "EpisodeStore",
+    "Holding",
     "LifelongBuffer",
     "Origin",
     "Provenance",
     "Salvaged",
+    "Statistics",
     "TaskBuffer",
     "TaskBufferConfig",
+    "Verification",
     "WorldState",
     "content_hash",
     "cut",
+    "holdings",
     "salvage",
+    "statistics",
+    "verify",
 ]

@@ -5,18 +5,20 @@ No field is left out and no bit is changed: `decode(encode(episode))` has equal 
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32
 
-from daag.episodes.compression import compress, decompress
+from daag.episodes.compression import compress, compress_difference, decompress, is_difference
 from daag.episodes.episode import Achievement, Episode, Provenance, WorldState
 from daag.errors import DaagError, LifelongBufferError
 
-SCHEMA_VERSION = 1
-"""Of the table's columns. A store with a higher one was written by a newer daag."""
+SCHEMA_VERSION = 2
+"""Of the table's columns and of what stands in them. A store with a higher one was written by a newer daag. Since 2, an
+episode that was made of another may be stored as the difference from it."""
 
 ARRAYS = (
     "frames",
@@ -70,11 +72,14 @@ def schema(vector_size: int | None) -> pa.Schema:
     return pa.schema(columns)
 
 
-def encode(episode: Episode, vector: Float32[np.ndarray, "D"] | None = None) -> Row:
+def encode(
+    episode: Episode, vector: Float32[np.ndarray, "D"] | None = None, source: Episode | None = None
+) -> Row:
     """Turn an episode into a row.
 
     Args:
         episode: any episode; its seed must fit 64 bits.
+        source: the episode that it was made of, which must then be at hand when it is decoded. None: the row is whole.
         vector: what it is retrieved by; not part of its checksum, since it depends on a model and may be renewed.
 
     Raises:
@@ -85,25 +90,30 @@ def encode(episode: Episode, vector: Float32[np.ndarray, "D"] | None = None) -> 
             f"episode {episode.id!r}: expected a seed that fits 64 bits, got {episode.seed}"
         )
     row = _metadata(episode)
-    row |= {name: None if array is None else compress(array) for name, array in _arrays(episode).items()}
+    row |= _packed(episode, source)
     row["checksum"] = checksum(row)
     if vector is not None:
         row["vector"] = vector.tolist()
     return row
 
 
-def decode(row: Row) -> Episode:
+def decode(row: Row, find_source: Callable[[str], Episode] | None = None) -> Episode:
     """Turn a row back into the episode, with arrays of its own.
 
+    Args:
+        row: of the table.
+        find_source: gives the episode of an id; called where the row is a difference.
+
     Raises:
-        LifelongBufferError: the row is damaged; the message names the episode.
+        LifelongBufferError: the row, or the source that it differs from, is damaged or missing; the message names the
+            episode.
     """
     if checksum(row) != row["checksum"]:
         raise LifelongBufferError(
             f"episode {row['id']!r} is damaged on disk: its content has another checksum"
         )
     try:
-        arrays = {name: None if row[name] is None else decompress(row[name]) for name in (*ARRAYS, "qpos")}
+        arrays = _unpacked(row, find_source)
         qpos = arrays.pop("qpos")
         names = json.loads(row["object_names"])
         return Episode(
@@ -117,6 +127,11 @@ def decode(row: Row) -> Episode:
         )
     except (DaagError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise LifelongBufferError(f"episode {row['id']!r} cannot be read: {error}") from error
+
+
+def is_whole(row: Row) -> bool:
+    """Whether a row can be decoded without its source."""
+    return not any(row[name] is not None and is_difference(row[name]) for name in (*ARRAYS, "qpos"))
 
 
 def checksum(row: Row) -> str:
@@ -140,6 +155,34 @@ def same_content(first: Episode, second: Episode) -> bool:
 
 def _same_bits(first: np.ndarray, second: np.ndarray) -> bool:
     return (first.dtype, first.shape) == (second.dtype, second.shape) and first.tobytes() == second.tobytes()
+
+
+def _packed(episode: Episode, source: Episode | None) -> dict[str, bytes | None]:
+    """Every array of an episode, packed; as a difference where there is a source that has the like."""
+    starts: dict[str, int] = {}
+    if source is not None and 0 <= episode.provenance.segment[0] < len(source.observation_index):
+        observation = episode.provenance.segment[0]
+        frame = int(source.observation_index[observation])
+        starts = dict.fromkeys(("frames", "depth", "normals", "segmentation", "qpos"), frame)
+        starts |= {"state": observation, "pixel_to_table": 0}
+    theirs = {} if source is None else _arrays(source)
+    packed: dict[str, bytes | None] = {}
+    for name, array in _arrays(episode).items():
+        other, blob = theirs.get(name), None
+        if array is not None and other is not None and name in starts:
+            blob = compress_difference(array, other, starts[name])
+        packed[name] = compress(array) if blob is None and array is not None else blob
+    return packed
+
+
+def _unpacked(row: Row, find_source: Callable[[str], Episode] | None) -> dict[str, np.ndarray | None]:
+    theirs: dict[str, np.ndarray | None] = {}
+    if not is_whole(row):
+        if find_source is None:
+            raise LifelongBufferError(f"it is the difference from {row['source_id']!r}, which is not at hand")
+        theirs = _arrays(find_source(row["source_id"]))
+    names = (*ARRAYS, "qpos")
+    return {name: None if row[name] is None else decompress(row[name], theirs.get(name)) for name in names}
 
 
 def _arrays(episode: Episode) -> dict[str, np.ndarray | None]:

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import lance
 import numpy as np
 
-from daag.episodes.codec import Row, decode
-from daag.episodes.storage import named_errors, what_is_at
+from daag.episodes.episode import Episode
+from daag.episodes.storage import what_is_at
 from daag.episodes.store import ROWS_PER_READ, EpisodeStore
+from daag.episodes.versions import read_row, readable_versions
 from daag.errors import LifelongBufferError
 
 
@@ -38,43 +38,28 @@ def salvage(damaged: str | Path, target: str | Path) -> Salvaged:
         raise LifelongBufferError(
             f"expected a damaged episode store at {damaged}, found {what_is_at(damaged)}"
         )
-    versions = _readable_versions(Path(damaged))
+    versions = readable_versions(damaged)
     if not versions:
         raise LifelongBufferError(f"none of the versions in {damaged} can be read; restore it from a backup")
     vector = versions[0].schema.field("vector") if "vector" in versions[0].schema.names else None
     store = EpisodeStore.create(target, vector_size=vector.type.list_size if vector else None)
     num_rows = versions[0].count_rows()
     num_lost = 0
-    for start in range(0, num_rows, ROWS_PER_READ):
-        offsets = range(start, min(start + ROWS_PER_READ, num_rows))
-        rows = [row for row in (_read(versions, offset) for offset in offsets) if row is not None]
-        vectors = [None if row.get("vector") is None else np.array(row["vector"], np.float32) for row in rows]
-        store.append([decode(row) for row in rows], vectors)
-        num_lost += len(offsets) - len(rows)
+    waiting: dict[str, tuple[Episode, np.ndarray | None]] = {}
+
+    def find_source(id: str) -> Episode:
+        # A source stands before what was made of it, so that it is saved by then, if it can be.
+        return waiting[id][0] if id in waiting else store.get([id])[0]
+
+    for offset in range(num_rows):
+        found = read_row(versions, offset, find_source)
+        if found is None:
+            num_lost += 1
+        else:
+            row, episode = found
+            saved = row.get("vector")
+            waiting.setdefault(episode.id, (episode, None if saved is None else np.array(saved, np.float32)))
+        if len(waiting) == ROWS_PER_READ or offset == num_rows - 1:
+            store.append([each for each, _ in waiting.values()], [each for _, each in waiting.values()])
+            waiting.clear()
     return Salvaged(store, num_lost)
-
-
-def _readable_versions(path: Path) -> list[lance.LanceDataset]:
-    """Every version whose list of files can be read, newest first."""
-    versions = []
-    # Lance names them by what is left to 2**64 - 1, so that the newest comes first.
-    for manifest in sorted((path / "_versions").glob("*.manifest"), key=lambda file: int(file.stem)):
-        try:
-            with named_errors(f"read {manifest}"):
-                versions.append(lance.dataset(str(path), version=2**64 - 1 - int(manifest.stem)))
-        except LifelongBufferError:
-            continue
-    return versions
-
-
-def _read(versions: list[lance.LanceDataset], offset: int) -> Row | None:
-    """The row at an offset, which is the same in all versions, from the newest that has it whole."""
-    for dataset in versions:
-        try:
-            with named_errors(f"read row {offset}"):
-                row: Row = dataset.take([offset]).to_pylist()[0]
-            decode(row)
-        except (LifelongBufferError, IndexError):
-            continue
-        return row
-    return None

@@ -41,6 +41,14 @@ def what_is_at(path: str | Path) -> str:
     return "nothing" if entries <= {"_versions", "_transactions", "data"} else "a directory of other files"
 
 
+def store_within(place: str | Path) -> str:
+    """The store at a path or URI, or the one within the directory of a run or of a job over a data set."""
+    for name in ("lifelong.lance", "episodes.lance"):
+        if "://" not in str(place) and (Path(place) / name).exists():
+            return str(Path(place) / name)
+    return str(place)
+
+
 @contextmanager
 def named_errors(doing: str, damaged: bool = False) -> Iterator[None]:
     """Turn whatever Lance raises into a `LifelongBufferError`.

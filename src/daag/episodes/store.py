@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,13 +12,11 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32
 
-from daag.episodes.codec import SCHEMA_VERSION, Row, decode, encode, same_content, schema
+from daag.episodes.codec import Row, decode, encode, is_whole, same_content
 from daag.episodes.episode import Episode
 from daag.episodes.storage import named_errors, what_is_at
+from daag.episodes.store_format import bring_up_to_date, check_schema, new_schema, vector_size_of
 from daag.errors import ConfigError, DaagWarning, LifelongBufferError
-
-FORMAT = "daag episodes"
-"""What a Lance dataset's metadata calls itself if it is a store of ours."""
 
 COMMITS_BETWEEN_COMPACTIONS = 64
 """Each commit adds a file, and each commit lists all files: uncompacted, disk use grows with their square."""
@@ -74,8 +73,7 @@ class EpisodeStore:
         if found != "nothing":
             remedy = "open it with EpisodeStore.open" if found == "a Lance dataset" else "choose another path"
             raise LifelongBufferError(f"expected nothing at {path}, found {found}; {remedy}")
-        metadata = {"format": FORMAT, "schema_version": str(SCHEMA_VERSION)}
-        table = schema(vector_size).with_metadata(metadata).empty_table()
+        table = new_schema(vector_size).empty_table()
         with named_errors(f"create an episode store at {path}"):
             return cls(lance.write_dataset(table, str(path), mode="create", data_storage_version="2.1"))
 
@@ -102,7 +100,7 @@ class EpisodeStore:
             )
         with named_errors(f"open the episode store at {path}", damaged=True):
             dataset = lance.dataset(str(path))
-        _check_schema(dataset.schema, str(path), vector_size)
+        check_schema(dataset.schema, str(path), vector_size)
         return cls(dataset)
 
     @classmethod
@@ -114,8 +112,7 @@ class EpisodeStore:
     @classmethod
     def in_memory(cls, vector_size: int | None) -> "EpisodeStore":
         """A store that is gone with the object, for tests and for trying things out."""
-        metadata = {"format": FORMAT, "schema_version": str(SCHEMA_VERSION)}
-        table = schema(vector_size).with_metadata(metadata).empty_table()
+        table = new_schema(vector_size).empty_table()
         return cls(lance.write_dataset(table, "memory://", mode="create", data_storage_version="2.1"))
 
     @property
@@ -126,7 +123,7 @@ class EpisodeStore:
     @property
     def vector_size(self) -> int | None:
         """The length of the vectors, or None if this store has none."""
-        return _vector_size(self._dataset.schema)
+        return vector_size_of(self._dataset.schema)
 
     def append(
         self,
@@ -152,10 +149,13 @@ class EpisodeStore:
             raise LifelongBufferError(f"{len(episodes)} episodes need as many vectors, got {len(vectors)}")
         self._refresh()
         new: dict[str, Row] = {}
+        sources = self._sources_of(episodes)
         for episode, vector in zip(episodes, vectors, strict=True):
-            row = encode(episode, vector)
+            row = encode(episode, vector, sources.get(episode.provenance.source_id))
+            if episode.provenance.origin == "real":
+                sources.setdefault(episode.id, episode)
             if episode.id in self._index or episode.id in new:
-                self._check_same(episode, row, new.get(episode.id))
+                self._check_same(episode, row, new.get(episode.id), sources)
             else:
                 self._check_vector(episode.id, vector)
                 new[episode.id] = row
@@ -163,6 +163,8 @@ class EpisodeStore:
             return
         table = pa.Table.from_pylist(list(new.values()), schema=self._dataset.schema)
         with named_errors(f"append {len(new)} episodes to {self.path}, which keeps its {len(self)}"):
+            if not all(map(is_whole, new.values())):
+                bring_up_to_date(self._dataset)
             self._dataset = lance.write_dataset(table, self._dataset, mode="append")
         self._refresh()
         self._commits_since_compaction += 1
@@ -183,7 +185,7 @@ class EpisodeStore:
             raise LifelongBufferError(
                 f"{self.path} holds {len(self)} episodes, but not {', '.join(missing[:5])}"
             )
-        return [decode(row) for row in self._read_rows(wanted)]
+        return self._read(wanted)
 
     def ids(self, where: str | None = None) -> list[str]:
         """The ids of all episodes, or of those that a filter lets through, in the order of appending.
@@ -200,6 +202,31 @@ class EpisodeStore:
             return list(self._index)
         found = self._scan(["id"], where)["id"].to_pylist()
         return list(dict.fromkeys(found))
+
+    def columns(self, names: Sequence[str], where: str | None = None) -> list[Row]:
+        """Some typed columns of all episodes, or of those that a filter lets through, in the order of appending.
+
+        Args:
+            names: of the columns, as filters use them.
+            where: as for `ids`.
+
+        Returns:
+            One dict from name to value per episode. No picture is read.
+
+        Raises:
+            LifelongBufferError: no such column, or the filter cannot be understood.
+        """
+        self._refresh()
+        rows: list[Row] = self._scan(["id", *(name for name in names if name != "id")], where).to_pylist()
+        first: dict[str, Row] = {}
+        for row in rows:  # two writers may have stored an id twice; the first one counts
+            first.setdefault(row["id"], row)
+        return list(first.values())
+
+    @property
+    def num_versions(self) -> int:
+        """How many versions, older ones included, are kept."""
+        return len(self._dataset.versions())
 
     def vectors(self, where: str | None = None) -> tuple[list[str], Float32[np.ndarray, "N D"]]:
         """The vectors of all episodes that have one and that a filter lets through, with their ids.
@@ -247,8 +274,7 @@ class EpisodeStore:
         """Read all episodes in the order of appending, a few at a time."""
         ids = list(self._index)
         for start in range(0, len(ids), ROWS_PER_READ):
-            for row in self._read_rows(ids[start : start + ROWS_PER_READ]):
-                yield decode(row)
+            yield from self._read(ids[start : start + ROWS_PER_READ])
 
     def __repr__(self) -> str:
         return f"EpisodeStore({self.path!r}, episodes={len(self)}, vector_size={self.vector_size})"
@@ -264,6 +290,36 @@ class EpisodeStore:
         for id, digest in zip(new["id"].to_pylist(), new["checksum"].to_pylist(), strict=True):
             self._index.setdefault(id, _Stored(self._num_rows, digest))
             self._num_rows += 1
+
+    def _read(self, ids: Sequence[str]) -> list[Episode]:
+        rows = self._read_rows(ids)
+        wanted = {row["source_id"] for row in rows if not is_whole(row)}
+        sources: dict[str, Episode] = {}
+
+        def find_source(id: str) -> Episode:
+            if id not in sources:
+                if id not in self._index:
+                    raise LifelongBufferError(f"its source {id!r} is not in {self.path}")
+                sources[id] = decode(self._read_rows([id])[0])
+            return sources[id]
+
+        with suppress(LifelongBufferError):  # one that is damaged is an error of what was made of it, below
+            at_once = self._read_rows(sorted(wanted & self._index.keys()))
+            sources |= {row["id"]: decode(row) for row in at_once}
+        return [decode(row, find_source) for row in rows]
+
+    def _sources_of(self, episodes: Sequence[Episode]) -> dict[str, Episode]:
+        """The stored real episodes that new ones were made of, as far as they can be read."""
+        made = {e.provenance.source_id for e in episodes if e.id not in self._index} & self._index.keys()
+        sources = {}
+        for id in sorted(made):
+            try:
+                (source,) = self._read([id])
+            except LifelongBufferError:  # what was made of it is then stored whole
+                continue
+            if source.provenance.origin == "real":  # only those are always whole
+                sources[id] = source
+        return sources
 
     def _read_rows(self, ids: Sequence[str]) -> list[Row]:
         try:
@@ -292,12 +348,14 @@ class EpisodeStore:
                 f"could not select episodes where {where!r}; expected SQL over the columns {', '.join(names)}: {error}"
             ) from error
 
-    def _check_same(self, episode: Episode, row: Row, pending: Row | None) -> None:
+    def _check_same(
+        self, episode: Episode, row: Row, pending: Row | None, sources: dict[str, Episode]
+    ) -> None:
         stored = self._index[episode.id].checksum if pending is None else pending["checksum"]
         if row["checksum"] == stored:
             return
         # Another version of zstd may pack the same content into other bytes.
-        other = self.get([episode.id])[0] if pending is None else decode(pending)
+        other = self.get([episode.id])[0] if pending is None else decode(pending, sources.__getitem__)
         if not same_content(episode, other):
             raise LifelongBufferError(
                 f"episode {episode.id!r} is stored in {self.path} with other content, and nothing is ever "
@@ -328,28 +386,3 @@ class EpisodeStore:
             self.compact()
         except LifelongBufferError as error:
             warnings.warn(f"{error} (will be tried again)", DaagWarning, stacklevel=3)
-
-
-def _check_schema(found: pa.Schema, path: str, vector_size: int | None) -> None:
-    metadata = {key.decode(): value.decode() for key, value in (found.metadata or {}).items()}
-    if metadata.get("format") != FORMAT or not metadata.get("schema_version", "").isdigit():
-        raise LifelongBufferError(
-            f"expected an episode store at {path}, found a Lance dataset of something else, "
-            f"with columns {', '.join(found.names[:8])}; is the path right?"
-        )
-    version = int(metadata["schema_version"])
-    if version > SCHEMA_VERSION:
-        raise LifelongBufferError(
-            f"{path} was written by a newer daag: expected schema version {SCHEMA_VERSION} or older, got {version}; "
-            "upgrade daag to read it"
-        )
-    size = _vector_size(found)
-    if vector_size is not None and size != vector_size:
-        raise LifelongBufferError(
-            f"expected vectors of length {vector_size} in {path}, which was created for {size}; "
-            "open it with the text tower that it was made with, or start another store"
-        )
-
-
-def _vector_size(found: pa.Schema) -> int | None:
-    return int(found.field("vector").type.list_size) if "vector" in found.names else None

@@ -134,6 +134,27 @@ class Hindsight:
                         result += self._edited(episode, achievement, goal, seed)
         return result
 
+    def proposals(
+        self, episode: Episode, subgoals: Sequence[Subgoal]
+    ) -> Iterator[tuple[Achievement, Subgoal, EditPlan | None, str]]:
+        """What `augment` would edit, without editing: the planner is asked, the editor is not.
+
+        Args:
+            episode: labelled.
+            subgoals: of the current task.
+
+        Yields:
+            (achievement, subgoal, plan, reason) for each achievement that matches no subgoal, and each subgoal; the
+            plan is None where the planner sees no way, and the reason says why.
+        """
+        for achievement in episode.achievements:
+            matches = [self.planner.compare(achievement.description, goal.description) for goal in subgoals]
+            if self.editor is None or any(matches):
+                continue
+            for goal in subgoals:
+                proposal = self.planner.propose_edit(achievement.description, goal, episode.objects)
+                yield achievement, goal, proposal.plan, proposal.reason
+
     def _relabelled(self, episode: Episode, achievement: Achievement) -> list[Episode]:
         try:
             instruction = self.planner.decompose(achievement.description)[0].instruction
@@ -151,7 +172,7 @@ class Hindsight:
         """
         if self.editor is None:
             raise EditError("this arm never changes pixels; give Hindsight an editor")
-        start, end = self._bounds(achievement)
+        start, end = self.bounds(achievement)
         first, last = (int(episode.observation_index[index]) for index in (start, end))
         frame_index = np.arange(first, last + 1)
         edit_seed = _stable_seed(episode.id, goal.description, end, seed)
@@ -199,7 +220,8 @@ class Hindsight:
         names = {key: segment.plan.renaming.get(name, name) for key, name in augmented.object_names.items()}
         return replace(augmented, frames=segment.edited, object_names=names, provenance=provenance)
 
-    def _bounds(self, achievement: Achievement) -> tuple[int, int]:
+    def bounds(self, achievement: Achievement) -> tuple[int, int]:
+        """First and last observation of the segment that counts as having led to an achievement."""
         start = achievement.start
         if self.config.segment_steps is not None:
             start = max(start, achievement.end - self.config.segment_steps)
@@ -213,7 +235,7 @@ class Hindsight:
         origin: Origin,
         reached: Achievement,
     ) -> Episode:
-        start, end = self._bounds(achievement)
+        start, end = self.bounds(achievement)
         segment = cut(
             episode,
             start,
