@@ -103,7 +103,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_made(tmp_path: Path) -> 
     with pytest.raises(ConfigError, match="--tasks"):
         lifelong.start(LifelongConfig(out=tmp_path / "b"))
     with pytest.raises(ModelError):
-        lifelong.start(LifelongConfig(TASKS, out=tmp_path / "c", detector=str(tmp_path)))
+        lifelong.start(LifelongConfig(TASKS["rgb-stacking"], out=tmp_path / "c", detector=str(tmp_path)))
     assert not list(tmp_path.iterdir())
 
 
