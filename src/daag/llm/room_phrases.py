@@ -128,11 +128,7 @@ TO_WHERE = dict.fromkeys(("to", "at", "next to", "on to", "over to", "onwards to
 """What stands for a verb before an object, or borrows the one before."""
 INTRODUCTIONS = dict.fromkeys(
     (
-        *(
-            f"{where}there {verb}"
-            for where in ("", "somewhere ")
-            for verb in ("is", "should be", "stands", "lies")
-        ),
+        *(f"{where}there {verb}" for where in ("", "somewhere ") for verb in ("is", "stands", "lies")),
         *("there's", "somewhere there's", "can you see", "do you see", "you see"),
     ),
     True,

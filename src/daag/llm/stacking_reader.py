@@ -38,7 +38,7 @@ class StackingReader(SequenceReader):
 
     def clause(self, imperative: bool) -> tuple[list[Fact], bool]:
         """Pairs; an imperative before them lends its verb."""
-        self.skip(LEADS)
+        self.skip((*LEADS, "there is", "there's"))
         if self.sees_any(RELATION_PHRASES):
             return [self.fronted()], True
         if self.tower_opening():
@@ -76,7 +76,7 @@ class StackingReader(SequenceReader):
         assert meaning is not None
         relation, subject_is_below = meaning
         target = self.noun()
-        self.skip((",", "is where"))
+        self.skip((",", "is where", "there is"))
         self.skip(LEADS)
         moved = self.take(VERBS) or self.skip(COPULAS)
         subject = self.noun(", or a verb such as 'put' before it" if not moved else "")
