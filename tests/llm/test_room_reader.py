@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from daag.errors import LanguageError
 from daag.llm.phrases import SEPARATORS
-from daag.llm.room_phrases import AFTER, BEFORE, FURNITURE, IN_FRONT, RELATIVES, SPOTS, VERBS
+from daag.llm.room_phrases import FURNITURE, IN_FRONT, RELATIVES, SPOTS, VERBS
 from daag.llm.sentences import read_facts
+from daag.llm.sequence_reader import AFTER, BEFORE
 from daag.tasks import GRID, ROOM, Fact, Look
 from daag.tasks.relations import ROOM_PLACES
 
@@ -126,3 +127,29 @@ def test_missions_that_are_not_about_going_to_an_object_are_refused(mission):
         LanguageError, match=f"'go to' or 'find' .* found '{mission.split()[0]}'.*the green key"
     ):
         read_facts(mission, GRID)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "on the sofa there is a red ball; go to it",
+        "Somewhere there is a red ball sitting on the sofa. Walk over to it.",
+        "go to the ball that is red and sits on the sofa",
+        "would you mind finding the red ball on the sofa?",
+        "find the red ball on the sofa and stop in front of it",
+        "to the red ball on the sofa, please",
+    ],
+)
+def test_word_order_is_free(sentence):
+    assert read_facts(sentence, ROOM) == (Fact("in front", BALL.subject, None, "on the sofa"),)
+
+
+def test_what_is_only_there_is_no_task():
+    for sentence in ("there is a red ball", "on the sofa there is a red ball", "can you see the red ball?"):
+        with pytest.raises(LanguageError, match="'go to it'"):
+            read_facts(sentence, ROOM)
+
+
+def test_before_and_after_may_come_first():
+    assert read_facts("before you go to the red ball, go to the green mug", ROOM) == (MUG, BALL)
+    assert read_facts("after visiting the red ball go to the green mug", ROOM) == (BALL, MUG)

@@ -4,6 +4,7 @@ The board's tasks and most of their wordings follow google-research/language-tab
 words beyond them, are ours.
 """
 
+from daag.llm.phrases import with_gerunds
 from daag.llm.reader import Vocabulary
 from daag.tasks import BOARD, Relation
 
@@ -50,11 +51,33 @@ RELATION_PHRASES: dict[str, tuple[Relation, bool]] = {
     **dict.fromkeys(("below", "under", "underneath", "beneath"), ("above", True)),
     **dict.fromkeys(("away from", "apart from", "separate from", "separated from"), ("apart from", False)),
     **dict.fromkeys(("far from", "far away from", "far apart from"), ("apart from", False)),
+    **dict.fromkeys(("down to beneath", "down below", "down under"), ("above", True)),
+    **dict.fromkeys(("up above", "over above", "to above"), ("above", False)),
+    **dict.fromkeys(("to below", "to beneath", "to under", "to underneath"), ("above", True)),
+    **{
+        f"{lead}just {word}{side} of": ("left of", swapped)
+        for lead in ("", "to the ")
+        for word, swapped in (("left", False), ("right", True))
+        for side in SIDES
+    },
 }
 """Each phrase for how two blocks lie, its relation, and whether the first block named is the second of the fact."""
 
 MOTION_PHRASES: dict[str, tuple[Relation, bool]] = dict.fromkeys(
-    ("to", "towards", "toward", "up to", "over to", "into", "up against", "into contact with"),
+    (
+        "to",
+        "towards",
+        "toward",
+        "up to",
+        "over to",
+        "into",
+        "up against",
+        "into contact with",
+        "up next to",
+        "over next to",
+        "right up to",
+        "across to",
+    ),
     ("touching", False),
 )
 """What else may follow a verb: where one block is pushed, rather than how it lies."""
@@ -94,22 +117,106 @@ PLACES: dict[str, str] = {
 """Each wording of a place, and the place. The edges between corners are no places."""
 
 IN_A_PLACE = dict.fromkeys(("in", "at", "inside", "within"), True)
-TO_A_PLACE = {**IN_A_PLACE, **dict.fromkeys(("to", "into", "towards", "toward", "over to"), True)}
+TO_A_PLACE = {
+    **IN_A_PLACE,
+    **dict.fromkeys(
+        (
+            *(
+                "to",
+                "into",
+                "towards",
+                "toward",
+                "over to",
+                "all the way to",
+                "all the way into",
+                "right into",
+            ),
+            *(
+                f"{way} {to}"
+                for way in ("off", "over", "down", "up", "back", "across")
+                for to in ("to", "into", "in")
+            ),
+        ),
+        True,
+    ),
+}
 
-VERBS: dict[str, bool] = dict.fromkeys(
+VERBS: dict[str, bool] = with_gerunds(
+    dict.fromkeys(
+        (
+            *("push", "move", "slide", "put", "bring", "shove", "nudge", "drag", "pull"),
+            *(
+                "place",
+                "set",
+                "get",
+                "take",
+                "make",
+                "keep",
+                "position",
+                "shift",
+                "herd",
+                "steer",
+                "send",
+                "park",
+            ),
+            *(
+                "guide",
+                "shepherd",
+                "roll",
+                "knock",
+                "scoot",
+                "sweep",
+                "transport",
+                "carry",
+                "leave",
+                "have",
+                "direct",
+            ),
+            *(
+                "bump",
+                "poke",
+                "deliver",
+                "relocate",
+                "manoeuvre",
+                "maneuver",
+                "transfer",
+                "lead",
+                "drive",
+                "let",
+            ),
+        ),
+        True,
+    )
+)
+
+PAIR_VERBS: dict[str, Relation] = with_gerunds(
+    {
+        **dict.fromkeys(("separate", "split", "split up"), "apart from"),
+        **dict.fromkeys(
+            (f"{verb} apart" for verb in ("pull", "push", "move", "slide", "drag")), "apart from"
+        ),
+        **dict.fromkeys(
+            (f"{verb} together" for verb in ("bring", "push", "move", "slide", "put")), "touching"
+        ),
+    }
+)
+"""Verbs that name two blocks, and what these then are to each other."""
+
+SEPARATED = dict.fromkeys(
     (
-        *("push", "move", "slide", "put", "bring", "shove", "nudge", "drag", "pull"),
-        *("place", "set", "get", "take", "make", "keep", "position"),
+        f"{being}{done} {away}"
+        for being in ("is ", "has been ", "should be ", "must be ", "needs to be ")
+        for done, away in (
+            ("separated", "from"),
+            ("moved", "away from"),
+            ("pulled", "away from"),
+            ("pushed", "away from"),
+        )
     ),
     True,
 )
-
-PAIR_VERBS: dict[str, Relation] = {
-    **dict.fromkeys(("separate", "split", "split up"), "apart from"),
-    **dict.fromkeys((f"{verb} apart" for verb in ("pull", "push", "move", "slide", "drag")), "apart from"),
-    **dict.fromkeys((f"{verb} together" for verb in ("bring", "push", "move", "slide", "put")), "touching"),
-}
-"""Verbs that name two blocks, and what these then are to each other."""
+"""What stands between a block and the one that it has been taken away from."""
+PAIR_ADVERBS = ("well", "apart", "away", "far")
 
 PAIR_LINKS: dict[Relation, tuple[str, ...]] = {
     "apart from": ("from", "and", "away from", "and from"),
@@ -118,7 +225,9 @@ PAIR_LINKS: dict[Relation, tuple[str, ...]] = {
 PAIR_ENDINGS = ("apart", *(f"from {each}" for each in EACH_OTHER))
 
 RESULTS = tuple(
-    f"{so} {they}" for so in ("so", "so that", "such that", "until") for they in ("it", "it's", "they")
+    f"{so} {they}"
+    for so in ("so", "so that", "such that", "until", "to where")
+    for they in ("it", "it's", "they", "they're")
 )
 """What may stand between a movement and how the blocks then lie: "until it is left of ..."."""
 
@@ -129,22 +238,34 @@ POINTERS = {
     for article in ("", "the ", "your ", "a ")
     for word in ("pointer", "arm", "robot arm", "hand", "effector", "end effector", "gripper", "stick", "tip")
 }
-POINT_VERBS: dict[str, str] = {
-    **{
-        f"{verb} {where}": "point"
-        for verb in ("point", "move", "go")
-        for where in ("to", "next to", "close to", "near")
-    },
-    **dict.fromkeys(("point at", "point towards", "point toward", "reach", "reach for", "tap"), "point"),
-    "touch": "touch",
-}
+POINT_VERBS: dict[str, str] = with_gerunds(
+    {
+        **{
+            f"{verb} {where}": "point"
+            for verb in ("point", "move", "go")
+            for where in ("to", "next to", "close to", "near")
+        },
+        **dict.fromkeys(("point at", "point towards", "point toward", "reach", "reach for", "tap"), "point"),
+        "touch": "touch",
+    }
+)
 """Verbs of which the pointer is the subject. Blocks can be touched with a block, too."""
 
 POINTER_PHRASES: dict[str, bool] = dict.fromkeys(
     (
         *("at", "to", "on", "over", "above", "towards", "toward"),
         *NEAR,
-        *("touching", "touches", "touch", "to touch", "should touch", "pointing at", "pointing to"),
+        *(
+            "touching",
+            "touches",
+            "touch",
+            "to touch",
+            "should touch",
+            "pointing at",
+            "pointing to",
+            "points at",
+            "points to",
+        ),
     ),
     True,
 )

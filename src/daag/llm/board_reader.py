@@ -1,8 +1,9 @@
 """Read the English of the board: how two blocks lie, where one lies, and which the pointer points at.
 
-One fact is read per sentence.  Source: our choice; the tasks are those of google-research/language-table.
+Source: our choice; the tasks are those of google-research/language-table.
 """
 
+from itertools import pairwise
 from typing import final
 
 from daag.llm.board_phrases import (
@@ -10,6 +11,7 @@ from daag.llm.board_phrases import (
     IN_A_PLACE,
     MOTION_PHRASES,
     MUTUAL,
+    PAIR_ADVERBS,
     PAIR_ENDINGS,
     PAIR_LINKS,
     PAIR_VERBS,
@@ -19,51 +21,88 @@ from daag.llm.board_phrases import (
     POINTERS,
     RELATION_PHRASES,
     RESULTS,
+    SEPARATED,
     TO_A_PLACE,
     VERBS,
 )
 from daag.llm.phrases import ARTICLES, COPULAS, LEADS
-from daag.llm.reader import Reader
+from daag.llm.reader import Vocabulary
+from daag.llm.sequence_reader import SequenceReader
 from daag.tasks import Fact, Look, Relation
 
+_FRONTED = {phrase: meaning for phrase, meaning in RELATION_PHRASES.items() if "touch" not in phrase}
+"""What may stand before the block that it places; "touch the red moon with ..." is an imperative."""
 _ANY_VERB = sorted({phrase.split()[0] for phrase in (*VERBS, *PAIR_VERBS, *POINT_VERBS)})
 
 
 @final
-class BoardReader(Reader):
-    """One fact."""
+class BoardReader(SequenceReader):
+    """A fact for each stage, in the order in which they must come true."""
+
+    def __init__(self, sentence: str, vocabulary: Vocabulary) -> None:
+        super().__init__(sentence, vocabulary)
+        self.last: Look | None = None
 
     def stages(self) -> tuple[Fact, ...]:
-        fact = self.clause()
-        if not self.at_end():
-            raise self.refusal("the end of the sentence, since the board's tasks have one stage")
-        return (fact,)
+        facts = self.sequence()
+        again = [fact for earlier, fact in pairwise(facts) if fact != earlier]
+        return (facts[0], *again)
 
-    def clause(self) -> Fact:
+    def clause(self, imperative: bool) -> tuple[list[Fact], bool]:
+        """One fact; an imperative before it lends its verb."""
         self.skip(LEADS)
+        fronted = self.fronted()
+        if fronted is not None:
+            return [fronted], False
         relation = self.take(PAIR_VERBS)
         if relation is not None:
-            return self.pair(relation)
+            return [self.pair(relation)], False
         pointing = self.take(POINT_VERBS)
         if pointing is not None:
-            return self.pointing(pointing)
+            return [self.pointing(pointing)], False
         verb = bool(self.take(VERBS) or self.take({"point": True}))
         if self.take(POINTERS):
-            return self.pointer(verb)
+            return [self.pointer(verb)], False
         if verb and self.tokens[self.position - 1] == "point":
             raise self.refusal("'at' after 'point'")
+        if verb and self.last is not None and self.take({"it": True}):
+            return [self.lying(self.last, verb)], True
         subject = (
             self.noun()
             if verb
             else self.noun(", or a verb such as 'push', 'separate' or 'point at'", _ANY_VERB)
         )
+        self.last = subject
         if self.take({"and": True}):
-            return self.mutual(subject, self.noun(), verb)
-        return self.lying(subject, verb)
+            return [self.mutual(subject, self.noun(), verb)], verb
+        borrows = imperative and not verb and not self.sees_any(COPULAS)
+        return [self.lying(subject, verb or borrows)], verb or borrows
+
+    def fronted(self) -> Fact | None:
+        """ "into the top right corner push the yellow moon": where before what; nothing is taken where it is not."""
+        start = self.position
+        place = self.place(True)
+        self.skip(ARTICLES)
+        place = place or self.take(PLACES)
+        meaning = None if place else self.take(_FRONTED)
+        if place is None and (meaning is None or self.at_end()):
+            self.position = start
+            return None
+        target = None if place else self.noun()
+        self.skip((",", "is where"))
+        self.skip(LEADS)
+        verb = self.take(VERBS) or self.skip(COPULAS)
+        subject = self.noun("" if verb else ", or a verb such as 'push' before it")
+        self.skip((*COPULAS, "belongs", "goes", "ought to be", "should go"))
+        if place or meaning is None:
+            return Fact("in", subject, None, place or "")
+        relation, swapped = meaning
+        return Fact(relation, target, subject) if swapped and target else Fact(relation, subject, target)
 
     def pair(self, relation: Relation) -> Fact:
         """ "separate the red moon from the blue cube", after its verb."""
-        first = self.noun()
+        first = self.last = self.noun()
+        self.skip(PAIR_ADVERBS)
         links = PAIR_LINKS[relation]
         if not self.take(dict.fromkeys(links, True)):
             raise self.refusal(f"{' or '.join(map(repr, links[:2]))} with another block", links)
@@ -74,7 +113,7 @@ class BoardReader(Reader):
 
     def pointing(self, verb: str) -> Fact:
         """ "point at the red moon" or "touch the red moon with the blue cube", after the verb."""
-        subject = self.noun()
+        subject = self.last = self.noun()
         if not self.take({"with": True}) or self.take(POINTERS):
             return Fact("pointed at", subject)
         if verb == "touch":
@@ -96,8 +135,17 @@ class BoardReader(Reader):
             raise self.refusal("'together' or 'apart' after two blocks joined by 'and'", MUTUAL)
         return Fact(relation, first, second)
 
+    def separated(self, subject: Look) -> Fact | None:
+        """ "... has been separated from the blue moon"; nothing is taken where it is not."""
+        if not self.take(SEPARATED):
+            return None
+        return Fact("apart from", subject, self.noun())
+
     def lying(self, subject: Look, verb: bool) -> Fact:
         """ "... to the left of the blue cube" or "... in the middle", after the block."""
+        separated = None if verb else self.separated(subject)
+        if separated is not None:
+            return separated
         moves = self.predicate(verb)
         if not verb and self.take({"pointed at": True, "pointed to": True}):
             return Fact("pointed at", subject)

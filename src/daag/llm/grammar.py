@@ -15,7 +15,7 @@ from daag.llm.repainting import propose_repaint
 from daag.llm.sentences import read_fact, read_facts
 from daag.tasks import STACKING, Language, Look, Subgoal, possible_facts, word_swaps
 
-VERSION = 1
+VERSION = 2
 """Raised whenever an answer changes, so that cached answers and provenance tell versions apart."""
 
 

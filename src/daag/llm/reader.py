@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from daag.errors import LanguageError
 from daag.llm.phrases import ARTICLES, CLOSINGS, COLOUR_SYNONYMS, COURTESIES
+from daag.llm.rewording import reword
 from daag.tasks import Fact, Language, Look
 
 Meaning = TypeVar("Meaning")
@@ -81,7 +82,7 @@ class Reader(ABC):
     def __init__(self, sentence: str, vocabulary: Vocabulary) -> None:
         self.text = sentence
         self.vocabulary = vocabulary
-        self.tokens = tokenise(sentence)
+        self.tokens = reword(tokenise(sentence), vocabulary.colours, vocabulary.kinds)
         self.position = 0
 
     @abstractmethod
@@ -121,6 +122,10 @@ class Reader(ABC):
         while self.take(table):
             pass
         return self.position > start
+
+    def skip_one(self, phrases: tuple[str, ...]) -> bool:
+        """Take a phrase if one comes next; say whether there was one."""
+        return bool(self.take(dict.fromkeys(phrases, True)))
 
     def refusal(self, expected: str, known: Iterable[str] = ()) -> LanguageError:
         """The error that names the next word as the one that does not fit, and a known word like it."""

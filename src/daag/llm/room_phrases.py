@@ -3,6 +3,7 @@
 "go to the red ball" is BabyAI's own wording; the others are our choice.
 """
 
+from daag.llm.phrases import with_gerunds
 from daag.llm.reader import Vocabulary
 from daag.tasks import GRID, ROOM
 from daag.tasks.relations import ROOM_PLACES
@@ -42,18 +43,77 @@ GRID_VOCABULARY = Vocabulary(
     GRID, GRID_KIND_WORDS, ("go to the red ball", "find the green key, then the blue door")
 )
 
-VERBS: dict[str, bool] = dict.fromkeys(
-    (
-        *(
-            f"{verb}{way} to"
-            for verb in ("go", "walk", "move", "drive", "head", "navigate", "run", "come", "get")
-            for way in ("", " up", " over")
-        ),
-        *("find", "go and find", "look for", "search for", "locate"),
-        *("approach", "reach", "visit", "head for", "make your way to"),
-        *(f"{verb} in front of" for verb in ("be", "go", "stand", "stop")),
+_WALKING = (
+    *("go", "walk", "move", "drive", "head", "navigate", "run", "come", "get", "wander", "stroll", "travel"),
+    *(
+        "proceed",
+        "carry on",
+        "continue",
+        "step",
+        "march",
+        "hurry",
+        "journey",
+        "roll",
+        "make your way",
+        "take me",
     ),
-    True,
+    *("bring me", "bring yourself", "take yourself", "steer", "trot", "drift", "return", "advance"),
+)
+VERBS: dict[str, bool] = with_gerunds(
+    dict.fromkeys(
+        (
+            *(
+                f"{verb}{way} to"
+                for verb in _WALKING
+                for way in (
+                    "",
+                    " up",
+                    " over",
+                    " right up",
+                    " across",
+                    " on",
+                    " straight",
+                    " back",
+                    " right over",
+                )
+            ),
+            *("find", "go and find", "go find", "look for", "search for", "locate", "track down", "seek out"),
+            *("hunt for", "go looking for", "hunt down", "seek", "face", "make for", "go and visit"),
+            *("approach", "reach", "visit", "head for", "pay a visit to", "go see", "go and see"),
+            *(
+                f"{verb}{where}"
+                for verb in (
+                    "be",
+                    "go",
+                    "stand",
+                    "stop",
+                    "halt",
+                    "end up",
+                    "finish",
+                    "finish up",
+                    "start",
+                    "wait",
+                )
+                for where in (
+                    " in front of",
+                    " right in front of",
+                    " directly in front of",
+                    " before",
+                    " right before",
+                )
+            ),
+            *(
+                f"{verb} at"
+                for verb in ("start", "stop", "finish", "finish up", "end up", "end", "be", "arrive", "halt")
+            ),
+            *(
+                "you are in front of",
+                "you're in front of",
+                "position yourself in front of",
+            ),
+        ),
+        True,
+    )
 )
 """What makes an object be right in front."""
 
@@ -62,7 +122,18 @@ IN_FRONT: dict[str, bool] = {
     for phrase in ("in front", "ahead")
     for whom in ("", " of you", " of me", " of us", " of the robot", " of the agent", " of the camera")
 }
+IN_FRONT |= dict.fromkeys(("reached", "visited", "found", "approached"), True)
 ADVERBS = ("right", "directly", "straight")
+TO_WHERE = dict.fromkeys(("to", "at", "next to", "on to", "over to", "onwards to"), True)
+"""What stands for a verb before an object, or borrows the one before."""
+INTRODUCTIONS = dict.fromkeys(
+    (
+        *(f"{where}there {verb}" for where in ("", "somewhere ") for verb in ("is", "stands", "lies")),
+        *("there's", "somewhere there's", "can you see", "do you see", "you see"),
+    ),
+    True,
+)
+"""What names an object that "it" then stands for."""
 
 SPOTS: dict[str, str] = {
     **dict.fromkeys(("on", "on top of", "upon", "atop"), "on"),
@@ -79,12 +150,17 @@ FURNITURE: dict[str, str] = {
 
 RELATIVES = (
     *(f"{which}{verb}" for which in ("that", "which") for verb in (" is", " lies", " stands", " sits")),
-    *("that's", "lying", "standing", "sitting"),
+    *(
+        "that's",
+        "lying",
+        "standing",
+        "sitting",
+        "resting",
+        "and stands",
+        "and sits",
+        "and lies",
+        "and is",
+        "over",
+    ),
 )
 """What may stand between an object and its place."""
-
-BEFORE = tuple(f"before{rest}" for rest in ("", " you", " going to", " finding"))
-"""What may stand between two objects of which the first is the first to be reached."""
-
-AFTER: dict[str, bool] = {phrase.replace("before", "after"): True for phrase in BEFORE}
-"""What may stand between two objects of which the second is the first to be reached."""

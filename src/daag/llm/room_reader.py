@@ -6,16 +6,26 @@ Source: our choice; of BabyAI's language it covers what speaks of going to objec
 from itertools import pairwise
 from typing import final
 
-from daag.llm.phrases import ARTICLES, COPULAS, LEADS, SEPARATORS
-from daag.llm.reader import Reader, Vocabulary
-from daag.llm.room_phrases import ADVERBS, AFTER, BEFORE, FURNITURE, IN_FRONT, RELATIVES, SPOTS, VERBS
+from daag.llm.phrases import ARTICLES, COPULAS, LEADS
+from daag.llm.reader import Vocabulary
+from daag.llm.room_phrases import (
+    ADVERBS,
+    FURNITURE,
+    IN_FRONT,
+    INTRODUCTIONS,
+    RELATIVES,
+    SPOTS,
+    TO_WHERE,
+    VERBS,
+)
+from daag.llm.sequence_reader import SequenceReader
 from daag.tasks import Fact
 
 _FIRST_WORDS = sorted({phrase.split()[0] for phrase in VERBS})
 
 
 @final
-class RoomReader(Reader):
+class RoomReader(SequenceReader):
     """A fact for each object, in the order in which they must be reached.
 
     Args:
@@ -27,63 +37,55 @@ class RoomReader(Reader):
     def __init__(self, sentence: str, vocabulary: Vocabulary, has_places: bool) -> None:
         super().__init__(sentence, vocabulary)
         self.has_places = has_places
+        self.last: Fact | None = None
 
     def stages(self) -> tuple[Fact, ...]:
-        facts = self.sentence()
+        facts = self.sequence()
         again = [fact for earlier, fact in pairwise(facts) if fact != earlier]
         return (facts[0], *again)  # who stands before an object already need not go there again
 
-    def sentence(self, imperative: bool = False) -> list[Fact]:
-        """What is left of the sentence; an imperative before it lends its verb."""
-        fact, imperative = self.clause(imperative)
-        facts = [fact]
-        while not self.at_end():
-            if self.turn():
-                return self.sentence(imperative) + facts
-            if not self.skip((*SEPARATORS, *BEFORE)):
-                raise self.refusal("the end of the sentence, or 'then' with a further object")
-            fact, imperative = self.clause(imperative)
-            facts.append(fact)
-        return facts
-
-    def turn(self) -> bool:
-        """ "after you"; nothing is taken where the order stays."""
-        start = self.position
-        self.skip((",", "and"))
-        # "after that find ..." keeps the order, "after that green mug" turns it round.
-        then = self.sees("after that") and not self.sees_any(
-            f"after that {colour}" for colour in self.vocabulary.colours
-        )
-        if not then and self.take(AFTER):
-            return True
-        self.position = start
-        return False
-
-    def clause(self, imperative: bool) -> tuple[Fact, bool]:
+    def clause(self, imperative: bool) -> tuple[list[Fact], bool]:
         """One object, and whether it was named by an imperative, its own or the one before."""
+        if self.take(INTRODUCTIONS):
+            return self.introduced()
+        if self.has_places and self.sees_any(SPOTS) and not imperative:
+            return self.introduced(self.place())
         self.skip(LEADS)
         verb = bool(self.take(VERBS))
-        if verb:
-            subject = self.noun()
-        else:
-            if imperative:  # "go to the red ball and then to the green mug"
-                self.skip(("to",))
-            only = ", or 'go to' or 'find' before it (nothing else can be asked for here)"
-            subject = self.noun(only, _FIRST_WORDS)
-        fact = Fact("in front", subject, None, self.place())
+        if verb and self.last is not None and self.take({"it": True}):
+            return [self.last], True
+        if not verb and self.take(TO_WHERE) and not imperative:  # "to the red ball, please"
+            verb = True
+        only = "" if verb else ", or 'go to' or 'find' before it (nothing else can be asked for here)"
+        subject = self.noun(only, () if verb else _FIRST_WORDS)
+        fact = self.last = Fact("in front", subject, None, self.place())
+        self.skip(("you should go", "i'd like you to go"))
         if verb or (imperative and not self.sees_any((*COPULAS, *ADVERBS, *IN_FRONT))):
-            return fact, True
+            return [fact], True
         self.skip(COPULAS)
         self.skip(ADVERBS)
         if not self.take(IN_FRONT):
             raise self.refusal("'is right in front', or 'go to' before the object", IN_FRONT)
-        return fact, False
+        return [fact], False
+
+    def introduced(self, place: str = "") -> tuple[list[Fact], bool]:
+        """ "there is a red mug on the table; go to it", after "there is", or after the place where that comes first."""
+        if place and not self.take(INTRODUCTIONS):
+            raise self.refusal("'there is' with an object", INTRODUCTIONS)
+        subject = self.noun()
+        self.last = Fact("in front", subject, None, place or self.place())
+        self.skip((",", ".", "and", "so"))
+        self.skip(LEADS)
+        if not (self.take(VERBS) and self.take({"it": True})):
+            raise self.refusal("'go to it'")
+        return [self.last], True
 
     def place(self) -> str:
         """ "that is on the sofa"; nothing where no place is named."""
         if not self.has_places:
             return ""
         relative = self.skip(RELATIVES)
+        self.skip(("right", "just"))
         spot = self.take(SPOTS)
         if spot is None:
             if relative:

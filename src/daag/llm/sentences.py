@@ -35,12 +35,12 @@ _READERS: dict[str, Callable[[str, Vocabulary], Reader]] = {
 def read_facts(sentence: str, language: Language = STACKING) -> tuple[Fact, ...]:
     """Read an instruction or a description: its facts, in the order in which they must come true.
 
-    Stacking: one fact, or the two of a tower of three, the lower one first. The board: one fact. Rooms and grids: one
-    fact for each object to be reached.
+    Stacking: pairs, what carries before what it carries. The board: facts in the order said. Rooms and grids: one fact for
+    each object to be reached.
 
     Raises:
         LanguageError: the sentence is empty, too long or outside the language, relates an object to itself, or
-            speaks of two pairs that do not make one tower.
+            speaks of pairs that cannot hold together.
         UnknownNameError: nothing reads that language.
     """
     if language.name not in VOCABULARIES:

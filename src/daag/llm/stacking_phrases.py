@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from daag.llm.phrases import with_gerunds
 from daag.llm.reader import Vocabulary
 from daag.tasks import STACKING, Relation
 
@@ -40,11 +41,18 @@ RELATION_PHRASES: dict[str, tuple[Relation, bool]] = {
             "over",
             "above",
             "atop",
+            "atop of",
             "upon",
+            "down on",
+            "down onto",
+            "down on top of",
+            "over on",
+            "up on",
+            "up onto",
         ),
         ("on", False),
     ),
-    **dict.fromkeys(("under", "underneath", "below", "beneath"), ("on", True)),
+    **dict.fromkeys(("under", "underneath", "below", "beneath", "down under"), ("on", True)),
     **dict.fromkeys(
         (
             "next to",
@@ -56,6 +64,14 @@ RELATION_PHRASES: dict[str, tuple[Relation, bool]] = {
             "alongside",
             "adjacent to",
             "by the side of",
+            "at the side of",
+            "to the side of",
+            *(
+                f"{way} {near}"
+                for way in ("over", "in", "up", "down")
+                for near in ("next to", "beside", "alongside")
+            ),
+            *("over by", "over near", "over to", "right by", "up against", "against"),
         ),
         ("next to", False),
     ),
@@ -65,6 +81,8 @@ RELATION_PHRASES: dict[str, tuple[Relation, bool]] = {
 MUTUAL: dict[str, bool] = dict.fromkeys(
     (
         "side by side",
+        *("together", "together side by side", "neighbours", "neighbors", "adjacent", "beside one another"),
+        *("together next to each other", "adjacent to each other", "alongside each other", "as neighbours"),
         *(
             f"{near} {each}"
             for near in ("next to", "beside", "near", "close to", "by")
@@ -75,12 +93,84 @@ MUTUAL: dict[str, bool] = dict.fromkeys(
 )
 """What two objects joined by "and" can be to each other."""
 
-VERBS: dict[str, str] = {
-    "stack": "stack",
-    **dict.fromkeys(("put", "place", "set", "lay", "rest", "position", "move", "get"), "put"),
-}
+VERBS: dict[str, str] = with_gerunds(
+    {
+        "stack": "stack",
+        **dict.fromkeys(
+            (
+                *("put", "place", "set", "lay", "rest", "position", "move", "get", "pop", "stick", "balance"),
+                *(
+                    "slot",
+                    "perch",
+                    "shift",
+                    "leave",
+                    "drop",
+                    "slide",
+                    "bring",
+                    "park",
+                    "mount",
+                    "seat",
+                    "stand",
+                ),
+                *(
+                    "plant",
+                    "transfer",
+                    "deposit",
+                    "pile",
+                    "keep",
+                    "prop",
+                    "settle",
+                    "sit",
+                    "arrange",
+                    "carry",
+                ),
+                *("plop", "plonk", "locate", "push", "situate", "stow", "lower", "raise", "hoist"),
+            ),
+            "put",
+        ),
+    }
+)
 
 PICK_VERBS: dict[str, bool] = dict.fromkeys(("pick up", "pick", "grab", "grasp", "take", "lift"), True)
+COVER_VERBS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("cover", "top", "crown", "cap"), ("with", "using", "by")),
+    "use": (
+        "as a base for",
+        "as the base for",
+        "as a base under",
+        "as the base of",
+        "as a support for",
+        "to support",
+    ),
+}
+"""Verbs that name the lower object first, and what stands before the upper one."""
+
+CARRY_VERBS: dict[str, bool] = dict.fromkeys(
+    (
+        "supports",
+        "carries",
+        "holds",
+        "holds up",
+        "should support",
+        "should carry",
+        "bears",
+        "has on it",
+        "has on top",
+    ),
+    True,
+)
+"""What stands between a lower object and the one that it carries."""
+
+ON_IT = ("on top of it", "on it", "on top", "upon it", "atop it", "sitting on it", "resting on it")
+"""What may follow an object that another one "has"."""
+
+RESULTS = tuple(
+    f"{so} {they}"
+    for so in ("so", "so that", "such that", "until")
+    for they in ("it", "it's", "they", "they're", "they are", "it is")
+)
+"""What may stand between a movement and how things then are: "so that it is next to ..."."""
+
 BUILD_VERBS: dict[str, bool] = dict.fromkeys(
     ("build", "make", "create", "construct", "stack", "build me", "make me"), True
 )
@@ -90,7 +180,13 @@ DIRECTIONS: dict[str, Literal["down", "up"]] = {
     **dict.fromkeys(
         ("from top to bottom", "from the top to the bottom", "top to bottom", "top down"), "down"
     ),
-    **dict.fromkeys(("from bottom to top", "from the bottom to the top", "bottom to top", "bottom up"), "up"),
+    **dict.fromkeys(
+        (
+            *("from bottom to top", "from the bottom to the top", "bottom to top", "bottom up"),
+            *("from the bottom up", "from bottom up", "starting from the bottom", "starting at the bottom"),
+        ),
+        "up",
+    ),
 }
 """In which order a tower's objects are listed."""
 
@@ -115,4 +211,18 @@ ADVERBS = (
     "sitting",
     "resting",
     "lying",
+    *(
+        "lifted",
+        "moved",
+        "set",
+        "laid",
+        "positioned",
+        "balanced",
+        "perched",
+        "seated",
+        "rested",
+        "dropped",
+        "piled",
+    ),
+    *("over", "up", "just", "immediately", "safely", "carefully", "gently", "squarely", "located", "found"),
 )

@@ -8,16 +8,21 @@ from typing import final
 
 from daag.errors import LanguageError
 from daag.llm.phrases import ARTICLES, COPULAS, LEADS, SEPARATORS
-from daag.llm.reader import Reader, shorten
+from daag.llm.reader import shorten
+from daag.llm.sequence_reader import SequenceReader
 from daag.llm.stacking_phrases import (
     ADVERBS,
     BUILD_VERBS,
+    CARRY_VERBS,
+    COVER_VERBS,
     DIRECTIONS,
     MADE_OF,
     MUTUAL,
+    ON_IT,
     PICK_VERBS,
     PLACES,
     RELATION_PHRASES,
+    RESULTS,
     TOWER_NOUNS,
     VERBS,
 )
@@ -25,37 +30,59 @@ from daag.tasks import Fact, Look
 
 
 @final
-class StackingReader(Reader):
-    """One fact, or the two of a tower of three."""
+class StackingReader(SequenceReader):
+    """Pairs, and towers, whose lower pairs come first."""
 
     def stages(self) -> tuple[Fact, ...]:
-        return _stages(self.sentence(), self.text)
+        return _stages(self.sequence(), self.text)
 
-    def sentence(self) -> list[Fact]:
-        facts = self.clause()
-        while not self.at_end():
-            if not self.skip(SEPARATORS):
-                raise self.refusal("the end of the sentence, or 'and' with a further pair")
-            facts += self.clause()
-        return facts
-
-    def clause(self) -> list[Fact]:
-        self.skip(LEADS)
+    def clause(self, imperative: bool) -> tuple[list[Fact], bool]:
+        """Pairs; an imperative before them lends its verb."""
+        self.skip((*LEADS, "there is", "there's"))
+        if self.sees_any(RELATION_PHRASES):
+            return [self.fronted()], True
         if self.tower_opening():
             # "a tower of ..., from top to bottom", or "a tower, from top to bottom: ..."
             self.skip(MADE_OF)
             direction = self.take(DIRECTIONS)
             self.skip(MADE_OF)
-            return self.tower(self.noun(), direction)
+            return self.tower(self.noun(), direction), False
         if self.take(PICK_VERBS):
-            return self.pick_and_place()
+            return self.pick_and_place(), True
+        cover = self.take(COVER_VERBS)
+        if cover is not None:
+            lower = self.noun()
+            if not self.take(dict.fromkeys(cover, True)):
+                raise self.refusal(f"{cover[0]!r} with another object", cover)
+            return [Fact("on", self.noun(), lower)], True
         verb = self.take(VERBS)
         subject = self.noun()
         if verb == "stack" and (self.sees(",") or self.sees("and")):
-            return self.tower(subject)
+            return self.tower(subject), False
         if self.take({"and": True}):
-            return [self.mutual(subject, self.noun(), verb)]
-        return self.chain(subject, verb)
+            return [self.mutual(subject, self.noun(), verb)], True
+        if verb is None and self.take(CARRY_VERBS):
+            return [Fact("on", self.noun(), subject)], False
+        if verb is None and self.take({"has": True, "should have": True}):
+            upper = self.noun()
+            if not self.skip(ON_IT):
+                raise self.refusal("'on top of it'", ON_IT)
+            return [Fact("on", upper, subject)], False
+        return self.chain(subject, verb, imperative), verb is not None or imperative
+
+    def fronted(self) -> Fact:
+        """ "on the white cube, put the purple prism": where before what."""
+        meaning = self.take(RELATION_PHRASES)
+        assert meaning is not None
+        relation, subject_is_below = meaning
+        target = self.noun()
+        self.skip((",", "is where", "there is"))
+        self.skip(LEADS)
+        moved = self.take(VERBS) or self.skip(COPULAS)
+        subject = self.noun(", or a verb such as 'put' before it" if not moved else "")
+        self.skip(COPULAS)
+        self.skip(("belongs", "goes"))
+        return Fact(relation, target, subject) if subject_is_below else Fact(relation, subject, target)
 
     def pick_and_place(self) -> list[Fact]:
         """ "pick up the red cube and put it on the blue cube", after its verb."""
@@ -63,6 +90,8 @@ class StackingReader(Reader):
         self.skip(("up",))
         self.skip(SEPARATORS)
         verb = self.take(VERBS)
+        if verb is None and any(self.sees(phrase) for phrase in RELATION_PHRASES):
+            return self.chain(subject, "put")
         if verb is None or not self.take({"it": True}):
             raise self.refusal("'and put it on' or 'and put it next to' with another object")
         return self.chain(subject, verb)
@@ -74,9 +103,9 @@ class StackingReader(Reader):
             raise self.refusal("'next to each other' after two objects joined by 'and'")
         return Fact("next to", first, second)
 
-    def chain(self, subject: Look, verb: str | None) -> list[Fact]:
+    def chain(self, subject: Look, verb: str | None, borrows: bool = False) -> list[Fact]:
         """ "... on the blue cube", after the subject, or "... on the blue cube on the green cube"."""
-        self.predicate(verb)
+        self.predicate(None if borrows else verb)
         facts: list[Fact] = []
         while not facts or self.sees("on") or self.sees("onto"):
             start = self.position
@@ -100,9 +129,10 @@ class StackingReader(Reader):
 
     def predicate(self, verb: str | None) -> None:
         """ "should be standing right", and the like; an imperative has its verb in front already."""
-        if verb is None:
+        if self.skip(RESULTS) or verb is None:
             self.skip(COPULAS)
-        self.skip(ADVERBS)
+        while not self.sees_any(RELATION_PHRASES) and self.skip_one(ADVERBS):
+            pass
 
     def tower_opening(self) -> bool:
         """ "build a tower", "a stack"; nothing is taken where no tower is meant."""
@@ -125,9 +155,9 @@ class StackingReader(Reader):
             looks.append(self.noun())
             places.append(self.take(PLACES))
         direction = direction or self.take(DIRECTIONS)
-        if not 2 <= len(looks) <= 3:
+        if not 2 <= len(looks) <= 4:
             raise LanguageError(
-                f"expected a tower of two or three objects, got {len(looks)} in {shorten(self.text)!r}"
+                f"expected a tower of two to four objects, got {len(looks)} in {shorten(self.text)!r}"
             )
         if any(places):
             names = ["top", "bottom"] if len(looks) == 2 else ["top", "middle", "bottom"]
@@ -149,18 +179,30 @@ class StackingReader(Reader):
 
 
 def _stages(facts: list[Fact], sentence: str) -> tuple[Fact, ...]:
-    """Order facts so that a tower grows from its bottom pair."""
-    distinct = tuple(dict.fromkeys(facts))
-    if len(distinct) == 1:
-        return distinct
-    if len(distinct) == 2 and all(fact.relation == "on" for fact in distinct):
-        first, second = distinct
-        for lower, upper in ((first, second), (second, first)):
-            if upper.target == lower.subject and upper.subject != lower.target:
-                return lower, upper
-    pairs = " and ".join(f"'{fact.description}'" for fact in distinct)
-    raise LanguageError(
-        f"several pairs are understood where they make one tower of three objects, but {pairs} do not "
-        f"(in {shorten(sentence)!r}); say one pair, or a tower such as "
-        "'stack the red cube on the blue cube and the green cube on the red cube'"
-    )
+    """Order facts so that what carries comes before what it carries; else as they were said."""
+    waiting = list(dict.fromkeys(facts))
+    stacked = [fact for fact in waiting if fact.relation == "on"]
+    for place, what in ((0, "on two objects at once"), (1, "under two objects at once")):
+        twice = {
+            look
+            for look in (f.pair[place] for f in stacked)
+            if [f.pair[place] for f in stacked].count(look) > 1
+        }
+        if twice:
+            raise LanguageError(f"the {min(twice)} cannot be {what} (in {shorten(sentence)!r})")
+    ordered: list[Fact] = []
+    while waiting:
+        ready = [fact for fact in waiting if not any(_carries(other, fact) for other in waiting)]
+        if not ready:
+            pairs = " and ".join(f"'{fact.description}'" for fact in waiting)
+            raise LanguageError(
+                f"{pairs} cannot hold together (in {shorten(sentence)!r}); a tower has a bottom"
+            )
+        ordered.append(ready[0])
+        waiting.remove(ready[0])
+    return tuple(ordered)
+
+
+def _carries(lower: Fact, upper: Fact) -> bool:
+    """Whether one pair must stand before the other is put on it."""
+    return lower.relation == upper.relation == "on" and upper.target == lower.subject
