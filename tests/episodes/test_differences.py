@@ -102,10 +102,12 @@ def test_what_only_claims_a_source_is_stored_right_all_the_same(tmp_path, source
         make_episode("long", num_steps=9, provenance=Provenance("edited", "source", (0, 9))),
         make_episode("late", provenance=Provenance("edited", "source", (400, 402))),
         make_episode("bare", bare=True, provenance=Provenance("edited", "source", (0, 2))),
+        make_episode("real", provenance=Provenance("real", "source", (0, 2))),
         make_episode("itself", provenance=Provenance("edited", "itself", (0, 2))),
         make_episode("before", provenance=Provenance("edited", "source", (-400, 1))),
     ]
     made.append([source, *claims])
+    assert codec.is_whole(row(tmp_path / "store", "real"))
     assert_same(list(EpisodeStore.open(tmp_path / "store")), [source, *claims])
 
 

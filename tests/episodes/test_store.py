@@ -1,4 +1,6 @@
 import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import lance
 import numpy as np
@@ -111,6 +113,19 @@ def test_a_reader_goes_on_while_a_writer_appends_and_compacts(path, monkeypatch)
     assert_same(reader.get(["e0"]), [make_episode("e0")])
     assert_same(reader.get(["e0", "e3"]), [make_episode("e0"), make_episode("e3")])
     assert len(reader) == 4
+
+
+def test_threads_may_append_and_read_one_store_at_once(path):
+    kept = EpisodeStore.create(path, vector_size=None)
+    kept.append(some_episodes(4))
+    with ThreadPoolExecutor(3) as threads:
+        written = [threads.submit(kept.append, [make_episode(f"e{index}")]) for index in range(4, 24)]
+        read = [threads.submit(kept.get, ["e0", f"e{index % 4}"]) for index in range(40)]
+        for index, each in enumerate(read):
+            assert_same(each.result(), [make_episode("e0"), make_episode(f"e{index % 4}")])
+        assert all(each.result() is None for each in written)
+    assert sorted(EpisodeStore.open(path).ids()) == sorted(f"e{index}" for index in range(24))
+    assert len(pickle.loads(pickle.dumps(kept))) == 24
 
 
 def test_two_writers_lose_nothing(path):

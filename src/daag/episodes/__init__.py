@@ -4,6 +4,7 @@ from daag.episodes.episode import Achievement, Episode, Origin, Provenance, Worl
 from daag.episodes.inventory import Holding, Statistics, holdings, statistics
 from daag.episodes.lifelong import LifelongBuffer
 from daag.episodes.salvage import Salvaged, salvage
+from daag.episodes.sampling import SamplingWeights, StoreSampler
 from daag.episodes.segment import cut
 from daag.episodes.store import EpisodeStore
 from daag.episodes.task_buffer import BatchShares, TaskBuffer, TaskBufferConfig
@@ -20,7 +21,9 @@ __all__ = [
     "Origin",
     "Provenance",
     "Salvaged",
+    "SamplingWeights",
     "Statistics",
+    "StoreSampler",
     "TaskBuffer",
     "TaskBufferConfig",
     "Verification",

@@ -2,6 +2,7 @@
 
 import errno
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,22 @@ def what_is_at(path: str | Path) -> str:
         ) from error
     # A process killed while creating a store leaves these behind, with nothing acknowledged in them.
     return "nothing" if entries <= {"_versions", "_transactions", "data"} else "a directory of other files"
+
+
+class ThreadLock:
+    """A reentrant lock that can be pickled; what comes out of the pickle is another lock, for another process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def __reduce__(self) -> tuple[type["ThreadLock"], tuple[()]]:
+        return ThreadLock, ()
 
 
 def store_within(place: str | Path) -> str:

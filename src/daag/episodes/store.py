@@ -14,7 +14,7 @@ from jaxtyping import Float32
 
 from daag.episodes.codec import Row, decode, encode, is_whole, same_content
 from daag.episodes.episode import Episode
-from daag.episodes.storage import named_errors, what_is_at
+from daag.episodes.storage import ThreadLock, named_errors, what_is_at
 from daag.episodes.store_format import bring_up_to_date, check_schema, new_schema, vector_size_of
 from daag.errors import ConfigError, DaagWarning, LifelongBufferError
 
@@ -41,7 +41,7 @@ class EpisodeStore:
 
     When `append` returns, its episodes survive the death of the process (`kill -9`), and a reader never sees half an
     episode. Lance does not fsync, so that a power cut may lose what the system had not yet written: call `sync` where
-    that matters. Several processes may read and append at once, as long as they append different ids. Do not use a
+    that matters. Several processes, and several threads of one, may read and append at once, as long as they append different ids. Do not use a
     store in a forked process (torch's `DataLoader` among them): Lance's threads do not survive the fork; use spawn.
 
     Make one with `create`, `open`, `open_or_create` or `in_memory`.
@@ -49,6 +49,8 @@ class EpisodeStore:
 
     def __init__(self, dataset: lance.LanceDataset) -> None:
         self._dataset = dataset
+        self._lock = ThreadLock()  # Lance refuses to be asked anything while another thread refreshes it
+        self._path, self._vector_size = str(dataset.uri), vector_size_of(dataset.schema)
         self._index: dict[str, _Stored] = {}
         self._num_rows = 0
         self._refresh()
@@ -118,12 +120,12 @@ class EpisodeStore:
     @property
     def path(self) -> str:
         """Where the store is: a path or a URI."""
-        return str(self._dataset.uri)
+        return self._path
 
     @property
     def vector_size(self) -> int | None:
         """The length of the vectors, or None if this store has none."""
-        return vector_size_of(self._dataset.schema)
+        return self._vector_size
 
     def append(
         self,
@@ -147,29 +149,8 @@ class EpisodeStore:
             vectors = [None] * len(episodes)
         if len(vectors) != len(episodes):
             raise LifelongBufferError(f"{len(episodes)} episodes need as many vectors, got {len(vectors)}")
-        self._refresh()
-        new: dict[str, Row] = {}
-        sources = self._sources_of(episodes)
-        for episode, vector in zip(episodes, vectors, strict=True):
-            row = encode(episode, vector, sources.get(episode.provenance.source_id))
-            if episode.provenance.origin == "real":
-                sources.setdefault(episode.id, episode)
-            if episode.id in self._index or episode.id in new:
-                self._check_same(episode, row, new.get(episode.id), sources)
-            else:
-                self._check_vector(episode.id, vector)
-                new[episode.id] = row
-        if not new:
-            return
-        table = pa.Table.from_pylist(list(new.values()), schema=self._dataset.schema)
-        with named_errors(f"append {len(new)} episodes to {self.path}, which keeps its {len(self)}"):
-            if not all(map(is_whole, new.values())):
-                bring_up_to_date(self._dataset)
-            self._dataset = lance.write_dataset(table, self._dataset, mode="append")
-        self._refresh()
-        self._commits_since_compaction += 1
-        if self._commits_since_compaction >= COMMITS_BETWEEN_COMPACTIONS:
-            self._compact_or_warn()
+        with self._lock:
+            self._append(episodes, vectors)
 
     def get(self, ids: Iterable[str]) -> list[Episode]:
         """Read episodes by id, in the order asked for.
@@ -226,7 +207,8 @@ class EpisodeStore:
     @property
     def num_versions(self) -> int:
         """How many versions, older ones included, are kept."""
-        return len(self._dataset.versions())
+        with self._lock:
+            return len(self._dataset.versions())
 
     def vectors(self, where: str | None = None) -> tuple[list[str], Float32[np.ndarray, "N D"]]:
         """The vectors of all episodes that have one and that a filter lets through, with their ids.
@@ -250,7 +232,7 @@ class EpisodeStore:
         Raises:
             LifelongBufferError: no room, or no permission; the store stays as it was.
         """
-        with named_errors(f"compact {self.path}, which stays as it was"):
+        with self._lock, named_errors(f"compact {self.path}, which stays as it was"):
             self._dataset.optimize.compact_files(target_rows_per_fragment=ROWS_PER_FRAGMENT)
             self._dataset.cleanup_old_versions(retain_versions=RETAINED_VERSIONS)
         self._commits_since_compaction = 0
@@ -279,17 +261,46 @@ class EpisodeStore:
     def __repr__(self) -> str:
         return f"EpisodeStore({self.path!r}, episodes={len(self)}, vector_size={self.vector_size})"
 
+    def _append(
+        self, episodes: Sequence[Episode], vectors: Sequence[Float32[np.ndarray, "D"] | None]
+    ) -> None:
+        self._refresh()
+        new: dict[str, Row] = {}
+        sources = self._sources_of(episodes)
+        for episode, vector in zip(episodes, vectors, strict=True):
+            real = episode.provenance.origin == "real"
+            row = encode(episode, vector, None if real else sources.get(episode.provenance.source_id))
+            if real:
+                sources.setdefault(episode.id, episode)
+            if episode.id in self._index or episode.id in new:
+                self._check_same(episode, row, new.get(episode.id), sources)
+            else:
+                self._check_vector(episode.id, vector)
+                new[episode.id] = row
+        if not new:
+            return
+        table = pa.Table.from_pylist(list(new.values()), schema=self._dataset.schema)
+        appending = f"append {len(new)} episodes to {self.path}, which keeps its {len(self)}"
+        with named_errors(appending):
+            if not all(map(is_whole, new.values())):
+                bring_up_to_date(self._dataset)
+            self._dataset = lance.write_dataset(table, self._dataset, mode="append")
+        self._refresh()
+        self._commits_since_compaction += 1
+        if self._commits_since_compaction >= COMMITS_BETWEEN_COMPACTIONS:
+            self._compact_or_warn()
+
     def _refresh(self) -> None:
         """Take note of what was appended since, by this process or by others."""
-        with named_errors(f"read the episode store at {self.path}", damaged=True):
+        with self._lock, named_errors(f"read the episode store at {self.path}", damaged=True):
             self._dataset.checkout_latest()
             if self._dataset.count_rows() == self._num_rows:
                 return
             new = self._dataset.to_table(columns=["id", "checksum"], offset=self._num_rows)
-        # Rows are never deleted and compacting keeps their order, so that a row's offset holds for ever.
-        for id, digest in zip(new["id"].to_pylist(), new["checksum"].to_pylist(), strict=True):
-            self._index.setdefault(id, _Stored(self._num_rows, digest))
-            self._num_rows += 1
+            # Rows are never deleted and compacting keeps their order, so that a row's offset holds for ever.
+            for id, digest in zip(new["id"].to_pylist(), new["checksum"].to_pylist(), strict=True):
+                self._index.setdefault(id, _Stored(self._num_rows, digest))
+                self._num_rows += 1
 
     def _read(self, ids: Sequence[str]) -> list[Episode]:
         rows = self._read_rows(ids)
@@ -323,7 +334,7 @@ class EpisodeStore:
 
     def _read_rows(self, ids: Sequence[str]) -> list[Row]:
         try:
-            with named_errors(f"read {len(ids)} episodes from {self.path}", damaged=True):
+            with self._lock, named_errors(f"read {len(ids)} episodes from {self.path}", damaged=True):
                 # Another process may have compacted, and so removed the files of the version that was open.
                 self._dataset.checkout_latest()
                 table = self._dataset.take([self._index[id].offset for id in ids])
@@ -341,7 +352,8 @@ class EpisodeStore:
 
     def _scan(self, columns: list[str], where: str | None) -> pa.Table:
         try:
-            return self._dataset.to_table(columns=columns, filter=where)
+            with self._lock:
+                return self._dataset.to_table(columns=columns, filter=where)
         except (OSError, ValueError, RuntimeError) as error:
             names = [field.name for field in self._dataset.schema if not pa.types.is_large_binary(field.type)]
             raise LifelongBufferError(
