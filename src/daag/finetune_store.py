@@ -19,6 +19,7 @@ from daag.episodes import Episode, EpisodeStore, LifelongBuffer
 from daag.errors import ConfigError, RewardDetectorError, RunError
 from daag.hindsight import Hindsight, prepare_lesson
 from daag.label_store import open_store
+from daag.rewards.adapters import AdapterConfig
 from daag.rewards.calibration import family_of
 from daag.rewards.clip import ClipDetector
 from daag.rewards.finetuning import (
@@ -58,6 +59,8 @@ class FinetuneStoreConfig:
     """Of training."""
     learning_rate: float = 2e-4
     """A large model wants less."""
+    lora_rank: int = 0
+    """Learn adapters of this rank beside the weights, for large models (needs peft); 0 trains the whole model."""
     seed: int = 0
     device: str = "cpu"
     """Where the detector computes: "cpu", "cuda", "mps"."""
@@ -65,15 +68,19 @@ class FinetuneStoreConfig:
     """Of torch, on a CPU."""
 
     def __post_init__(self) -> None:
-        if self.at_most < 1 or self.threads < 1:
+        if self.at_most < 1 or self.threads < 1 or self.lora_rank < 0:
             raise ConfigError(
-                f"expected at least one episode and one thread, got {self.at_most} and {self.threads}"
+                f"expected at least one episode, one thread and no negative rank, got {self.at_most}, {self.threads} and "
+                f"{self.lora_rank}"
             )
 
     @property
     def training(self) -> FinetuneConfig:
         """How long and how carefully."""
-        return FinetuneConfig(steps=self.steps, learning_rate=self.learning_rate, judge_swaps=True)
+        adapters = AdapterConfig(self.lora_rank, alpha=2.0 * self.lora_rank) if self.lora_rank else None
+        return FinetuneConfig(
+            steps=self.steps, learning_rate=self.learning_rate, judge_swaps=True, adapters=adapters
+        )
 
 
 @dataclass(frozen=True)

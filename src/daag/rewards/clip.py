@@ -19,6 +19,7 @@ from transformers import PreTrainedTokenizerFast
 
 import daag
 from daag.errors import ModelError, RewardDetectorError, UnknownNameError
+from daag.rewards.adapters import ADAPTER_CONFIG, base_of, has_adapters, load_adapters, save_adapters
 from daag.rewards.calibration import Calibration
 from daag.rewards.dual_encoder import (
     PADDED_TO_THE_END,
@@ -114,7 +115,11 @@ class ClipDetector:
         """
         name = str(name_or_directory)
         try:
-            model = load_model(name, device, dtype)
+            if (Path(name) / ADAPTER_CONFIG).is_file():
+                model = load_adapters(load_model(base_of(Path(name)), device), Path(name))
+                model = model.to(getattr(torch, dtype))
+            else:
+                model = load_model(name, device, dtype)
             tokenizer = load_tokenizer(name, model)
             preprocessing = load_preprocessing(name)
         except ModelError:
@@ -126,18 +131,21 @@ class ClipDetector:
         return cls(model, tokenizer, preprocessing, calibration, batch_frames)
 
     def save_pretrained(self, directory: Path, half: bool = False) -> None:
-        """Write what `from_pretrained` reads.
+        """Write what `from_pretrained` reads; of a model with adapters these, and not the weights of its base.
 
         Args:
             directory: is made if missing.
-            half: store the weights as float16. Unless they were read from such a file, this changes the hash.
+            half: unless the model has adapters, store the weights as float16. Unless they were read from such a file, this changes the hash.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        state = {name: tensor.half() if half else tensor for name, tensor in self.model.state_dict().items()}
-        self.model.save_pretrained(directory, state_dict=state)
         self.tokenizer.save_pretrained(directory)
         (directory / PREPROCESSOR_FILE).write_text(self.preprocessing.to_json() + "\n")
         (directory / CALIBRATION_FILE).write_text(self.calibration.to_json() + "\n")
+        if has_adapters(self.model):
+            save_adapters(self.model, directory)
+            return
+        state = {name: tensor.half() if half else tensor for name, tensor in self.model.state_dict().items()}
+        self.model.save_pretrained(directory, state_dict=state)
 
     def with_calibration(self, calibration: Calibration) -> "ClipDetector":
         """The same weights with other thresholds; another detector with another hash."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from daag.errors import ConfigError, RewardDetectorError
+from daag.rewards.adapters import AdapterConfig, with_adapters
 from daag.rewards.calibration import family_of
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
@@ -73,6 +74,9 @@ class FinetuneConfig:
     judge_swaps: bool = False
     """Whether word swaps of held-out true pairs count as false ones when steps are compared. Without them a detector that
     knows colours often has nothing to gain: it tells a repainted frame from its source already."""
+    adapters: AdapterConfig | None = None
+    """Learn these beside the weights, which stay as they are; for large models. None trains the whole model, or the adapters
+    that it has already."""
     max_forgetting: float = 0.01
     """How much the area under the curve of the held-out old pairs may fall, in [0, 1]."""
 
@@ -108,6 +112,7 @@ def finetune(
     Raises:
         RewardDetectorError: too few pairs, labels of one class only, weights in half precision, or a loss that is not
             finite.
+        ModelError: adapters are asked for where peft is not installed, or the model has no layers for them.
     """
     if detector.dtype != torch.float32:  # steps this small would be rounded away
         raise RewardDetectorError(
@@ -122,7 +127,11 @@ def finetune(
     rng = np.random.default_rng(seed)
     new_held, new = _split(pairs, config.held_out_share, rng)
     old_held, old = _split(old_pairs, config.held_out_share, rng)  # in this order, as `hold_out` does
-    model = copy.deepcopy(detector.model).eval()  # normalisation layers keep the statistics of their training
+    model = (
+        copy.deepcopy(detector.model)
+        if config.adapters is None
+        else with_adapters(detector.model, config.adapters, seed)
+    ).eval()  # normalisation layers keep the statistics of their training
     candidate = detector.with_model(model)
     levels = _Levels(detector, pairs, old_pairs)
     optimizer = torch.optim.AdamW(
