@@ -169,7 +169,6 @@ VERBS: dict[str, bool] = with_gerunds(
                 "transport",
                 "carry",
                 "leave",
-                "have",
                 "direct",
             ),
             *(
@@ -182,7 +181,6 @@ VERBS: dict[str, bool] = with_gerunds(
                 "transfer",
                 "lead",
                 "drive",
-                "let",
             ),
         ),
         True,

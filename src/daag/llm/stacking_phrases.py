@@ -96,6 +96,7 @@ MUTUAL: dict[str, bool] = dict.fromkeys(
 VERBS: dict[str, str] = with_gerunds(
     {
         "stack": "stack",
+        "pile": "stack",
         **dict.fromkeys(
             (
                 *("put", "place", "set", "lay", "rest", "position", "move", "get", "pop", "stick", "balance"),
@@ -116,7 +117,6 @@ VERBS: dict[str, str] = with_gerunds(
                     "plant",
                     "transfer",
                     "deposit",
-                    "pile",
                     "keep",
                     "prop",
                     "settle",
