@@ -6,6 +6,7 @@ counted those would be paid for flying past.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float32
@@ -123,6 +124,12 @@ def contradictions(descriptions: Sequence[str]) -> Bool[np.ndarray, "M M"]:
     are not beside each other. One stands before one object, and points at one. A block lies in one place, is not to the left
     of what is to its left, and is not apart from what it touches. Sentences that are no facts contradict nothing.
     """
+    return _contradictions(tuple(descriptions)).copy()
+
+
+@lru_cache(maxsize=1024)
+def _contradictions(descriptions: tuple[str, ...]) -> Bool[np.ndarray, "M M"]:
+    """Asked again and again for the same scenes while a threshold is looked for."""
     facts = [_parse(description) for description in descriptions]
     pairs = [[_contradict(first, second) for second in facts] for first in facts]
     return np.array(pairs, dtype=bool).reshape(len(facts), len(facts))
