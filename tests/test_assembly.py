@@ -47,7 +47,7 @@ def test_an_unknown_world_is_named():
         make_planner(env_name="rom")
 
 
-@pytest.mark.parametrize("world", ["rgb-stacking", "room"])
+@pytest.mark.parametrize("world", SAID)
 def test_in_every_world_exploration_and_a_fresh_policy_act_as_the_world_can(world):
     planner, detector, env = make_planner(env_name=world), load_detector("ready", world), make_env(world)
     observation, info = env.reset(seed=0)
@@ -63,7 +63,7 @@ def test_in_every_world_exploration_and_a_fresh_policy_act_as_the_world_can(worl
         env.step(action)
 
 
-@pytest.mark.parametrize("world", ["rgb-stacking", "room"])
+@pytest.mark.parametrize("world", SAID)
 def test_a_learner_that_is_saved_acts_as_before(world, tmp_path):
     planner, detector = make_planner(env_name=world), load_detector("ready", world)
     learner = make_learner(world, planner, detector, seed=3)
