@@ -143,7 +143,6 @@ class Agent:
     def __post_init__(self) -> None:
         # The memory is searched by the first detector's vectors for life: a finetuned one speaks another language.
         self._encode = self.detector.embed_texts
-        self._failures = Failures(self.planner, self.hindsight.config.relabel)
 
     def use_detector(self, detector: RewardDetector) -> None:
         """Label, stop and judge by another detector from now on."""
@@ -168,7 +167,7 @@ class Agent:
         """
         subgoals = self.planner.decompose(task.instruction)
         progress = start
-        self._recall_failures(task_index, progress.episodes if progress is not None else 0)
+        failures = self._recall_failures(task_index, progress.episodes if progress is not None else 0)
         if progress is None:
             past = self._remember(subgoals, task_index)
             if self.finetune is not None and past:
@@ -179,7 +178,7 @@ class Agent:
             yield Event("extract", {"instruction": task.instruction}, progress, extracted)
         while True:
             if self._fit_is_due(progress, subgoals):
-                metrics = self._fit(subgoals, task_index, progress.episodes)
+                metrics = self._fit(subgoals, task_index, progress.episodes, failures)
                 progress = replace(progress, fitted_at=progress.episodes)
                 yield Event("fit", {"episodes": progress.episodes, **metrics}, progress)
             if self._finished(progress):
@@ -188,8 +187,8 @@ class Agent:
             played = self._play(env, task, subgoals, task_index, progress.episodes, trial)
             episode = self._label(played.episode, subgoals)
             self.lifelong.append([episode], [self._vector(episode)])
-            if self.learner.learns_from_failures:
-                self._failures.extend([episode])
+            if failures is not None:
+                failures.extend([episode])
             augmentation = self.hindsight.augment(episode, subgoals, self.seed)
             self.task_buffer.extend(augmentation.episodes)
             reached = played.num_reached == len(subgoals)
@@ -241,14 +240,15 @@ class Agent:
                 found.setdefault(episode.id, episode)
         return list(found.values())
 
-    def _recall_failures(self, task_index: int, episodes: int) -> None:
-        """Begin with the failures up to now, where the learner has a use for them."""
-        self._failures = Failures(self.planner, self.hindsight.config.relabel)
-        if self.learner.learns_from_failures:
-            task = f"{self.run_name}/{task_index}/"  # a resumed run must not meet its own future
-            known = self.lifelong.ids()
-            past = [id for id in known if not id.startswith(task) or id < f"{task}{episodes:05d}"]
-            self._failures.extend(self.lifelong.get(past[-self._failures.at_most :]))
+    def _recall_failures(self, task_index: int, episodes: int) -> Failures | None:
+        """The failures up to now; None where the learner has no use for them."""
+        if not self.learner.learns_from_failures:
+            return None
+        failures = Failures(self.planner, self.hindsight.config.relabel)
+        task = f"{self.run_name}/{task_index}/"  # a resumed run must not meet its own future
+        past = [id for id in self.lifelong.ids() if not id.startswith(task) or id < f"{task}{episodes:05d}"]
+        failures.extend(self.lifelong.get(past[-failures.at_most :]))
+        return failures
 
     def _finetune(
         self, finetune: Finetune, past: Sequence[Episode], subgoals: Sequence[Subgoal], task_index: int
@@ -336,14 +336,16 @@ class Agent:
         due |= progress.episodes == 0 and self._knows(subgoals)
         return due and progress.fitted_at < progress.episodes and len(self.task_buffer) > 0
 
-    def _fit(self, subgoals: Sequence[Subgoal], task_index: int, episodes: int) -> dict[str, object]:
+    def _fit(
+        self, subgoals: Sequence[Subgoal], task_index: int, episodes: int, failures: Failures | None
+    ) -> dict[str, object]:
         current = [goal.instruction for goal in subgoals]
 
         def draw(batch_size: int, rng: np.random.Generator) -> list[tuple[Episode, int]]:
             return self.task_buffer.sample(batch_size, rng, self.config.shares, current)
 
         seed = _seed(self.seed, task_index, episodes, 2)
-        failed = self._failures.sample if self.learner.learns_from_failures else None
+        failed = failures.sample if failures is not None else None
         metrics = self.learner.fit(draw, self.config.updates_per_fit, seed, failed)
         return {**metrics, "task_buffer": self.task_buffer.counts()}
 

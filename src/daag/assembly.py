@@ -129,7 +129,7 @@ _WORLDS: dict[str, _WorldSpec] = {
         actions=Moves(2, MAX_MOVE),
         reader=object_arrangement,
         segment_steps=25,
-        learning=ReachingConfig(hidden=128, discount=0.93, batch_size=128, updates=20),
+        learning=ReachingConfig(discount=0.93, batch_size=128, updates=20),
     ),
 }
 

@@ -13,7 +13,7 @@ again, with the same seed, and stores nothing twice.
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from daag.episodes import Episode, EpisodeStore
 from daag.episodes.storage import store_within
 from daag.errors import ConfigError, EditError, LanguageError, RunError
 from daag.hindsight import Augmentation, Hindsight, count_reasons
-from daag.report.contact_sheet import overview, save_sheet
+from daag.report.contact_sheet import overview, save_sheet, spread
 from daag.rewards.labelling import label
 from daag.run import RunDirectory
 from daag.tasks import Subgoal
@@ -36,7 +36,6 @@ from daag.tasks import Subgoal
 STORE = "episodes.lance"
 SHEET_EPISODES = 24
 """At most so many edits are on the picture sheet, evenly spread."""
-EPISODES_PER_READ = 16
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ class AugmentJob:
         seconds_per_frame: float | None = None
         begun, editing = time.monotonic(), 0.0
         hindsight = self._hindsight
-        for episode in self._read(self._ids):
+        for episode in self._source.read(self._ids):
             try:
                 labelled = self._label(episode)
             except LanguageError as error:
@@ -197,7 +196,7 @@ class AugmentJob:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console) as bars:
             bar = bars.add_task("augmenting", total=len(self._ids), completed=len(self._ids) - len(left))
-            for episode in self._read(left):
+            for episode in self._source.read(left):
                 clock = time.monotonic()
                 result = self._augment(episode)
                 if result.episodes:
@@ -228,10 +227,6 @@ class AugmentJob:
                 "with segmentation and object_names"
             )
         return [row["id"] for row in rows]
-
-    def _read(self, ids: Sequence[str]) -> Iterator[Episode]:
-        for start in range(0, len(ids), EPISODES_PER_READ):
-            yield from self._source.get(ids[start : start + EPISODES_PER_READ])
 
     def _label(self, episode: Episode) -> Episode:
         descriptions = self._hindsight.planner.describe(episode.objects)
@@ -268,8 +263,8 @@ class AugmentJob:
     def _write_sheet(self, store: EpisodeStore, path: Path) -> None:
         ids = store.ids("origin = 'edited'") or store.ids("origin = 'relabelled'")
         if ids:
-            chosen = np.unique(np.linspace(0, len(ids) - 1, SHEET_EPISODES).round().astype(int))
-            save_sheet(overview(store.get([ids[index] for index in chosen]), columns=3), path)
+            chosen = [ids[index] for index in spread(len(ids), SHEET_EPISODES)]
+            save_sheet(overview(store.get(chosen), columns=3), path)
 
 
 def print_plan(found: DryRun, console: Console) -> None:

@@ -13,6 +13,7 @@ from rich.progress import track
 
 from daag.assembly import EnvName, load_detector
 from daag.episodes import Episode, EpisodeStore
+from daag.episodes.storage import store_within
 from daag.errors import ConfigError, LanguageError, LifelongBufferError, RewardDetectorError
 from daag.report.sheets import SheetPicture, write_sheet
 from daag.rewards.clip import ClipDetector
@@ -176,13 +177,12 @@ def label_episodes(
 
 
 def open_store(path: Path) -> EpisodeStore:
-    """The episodes at a path: a store, or the lifelong buffer of a run.
+    """The episodes at a path: a store, or the one of a run or of a job over a data set.
 
     Raises:
         LifelongBufferError: there is neither, or nothing in it.
     """
-    inside = path / "lifelong.lance"
-    store = EpisodeStore.open(inside if inside.exists() else path)
+    store = EpisodeStore.open(store_within(path))
     if not len(store):
         raise LifelongBufferError(f"expected episodes in {store.path}, which is empty; collect some first")
     return store

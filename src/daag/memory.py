@@ -1,6 +1,5 @@
 """Look after a store of episodes from the command line: `daag memory`."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -12,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, track
 from rich.table import Table
 
-from daag.episodes import Episode, EpisodeStore, holdings, salvage, statistics, verify
+from daag.episodes import EpisodeStore, holdings, salvage, statistics, verify
 from daag.episodes.exchange import (
     Pixels,
     export_lerobot,
@@ -30,7 +29,7 @@ MAX_NAMED = 10
 """How many episodes or descriptions are named before the rest is counted."""
 
 EPISODES_PER_COMMIT = 16
-"""How many are read or stored at once."""
+"""How many are stored at once."""
 
 Store = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="STORE")]
 """A store's path or URI, or the directory of a run, which means its lifelong buffer, or of `daag augment`."""
@@ -236,7 +235,7 @@ class Export:
         """Export, and say what other programs will not see."""
         store = EpisodeStore.open(store_within(self.store))
         ids = store.ids(self.where)
-        episodes = track(_read(store, ids), "exporting", total=len(ids), console=console)
+        episodes = track(store.read(ids), "exporting", total=len(ids), console=console)
         if self.format == "minari":
             number, unseen = export_minari(episodes, self.out), minari.NOT_CARRIED
         else:
@@ -295,12 +294,6 @@ class Import:
         console.print(
             f"{number} episodes read, {len(store) - before} of them new: {store.path}", soft_wrap=True
         )
-
-
-def _read(store: EpisodeStore, ids: Sequence[str]) -> Iterator[Episode]:
-    """Episodes, a few at a time in memory."""
-    for start in range(0, len(ids), EPISODES_PER_COMMIT):
-        yield from store.get(ids[start : start + EPISODES_PER_COMMIT])
 
 
 MemoryCommand = (

@@ -291,3 +291,14 @@ def test_a_recorder_takes_views_of_one_size_that_know_the_same():
         recorder.add(np.zeros(1), 0.0, False, True, {"views": [other]})
         with pytest.raises(EpisodeError, match=reason):
             recorder.finish("x")
+
+
+def test_what_an_environment_calls_its_state_is_not_taken_for_the_agents_own():
+    class Moody(Lamp):
+        def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+            observation, reward, terminated, truncated, info = super().step(action)
+            return observation, reward, terminated, truncated, {**info, "state": "warm"}
+
+    env = wrap(Moody(), frames="pixels", instruction="find the lamp", success="won")
+    played = play(env, "e", "find the lamp", [GOAL], 0, lambda *_: np.zeros(1, np.float32), lambda *_: False)
+    assert played.episode.state is None and played.success

@@ -26,7 +26,7 @@ _OURS = ("goal", "instruction")
 """Options of `reset` that daag passes, and that other environments do not know."""
 
 
-_RESERVED = ("qpos", "scene", "facts")
+_RESERVED = ("qpos", "scene", "facts", "state")
 """Keys of `info` by which daag's own worlds are known; another environment's of these names are left out."""
 
 

@@ -15,7 +15,13 @@ from jaxtyping import Float32
 from daag.episodes.codec import Row, decode, encode, is_whole, same_content
 from daag.episodes.episode import Episode
 from daag.episodes.storage import ThreadLock, named_errors, what_is_at
-from daag.episodes.store_format import bring_up_to_date, check_schema, new_schema, vector_size_of
+from daag.episodes.store_format import (
+    bring_up_to_date,
+    check_schema,
+    check_vector,
+    new_schema,
+    vector_size_of,
+)
 from daag.errors import ConfigError, DaagWarning, LifelongBufferError
 
 COMMITS_BETWEEN_COMPACTIONS = 64
@@ -168,6 +174,11 @@ class EpisodeStore:
             )
         return self._read(wanted)
 
+    def read(self, ids: Sequence[str]) -> Iterator[Episode]:
+        """Read episodes by id, in the order asked for, a few at a time; raises what `get` does when it comes to it."""
+        for start in range(0, len(ids), ROWS_PER_READ):
+            yield from self.get(ids[start : start + ROWS_PER_READ])
+
     def ids(self, where: str | None = None) -> list[str]:
         """The ids of all episodes, or of those that a filter lets through, in the order of appending.
 
@@ -254,9 +265,7 @@ class EpisodeStore:
 
     def __iter__(self) -> Iterator[Episode]:
         """Read all episodes in the order of appending, a few at a time."""
-        ids = list(self._index)
-        for start in range(0, len(ids), ROWS_PER_READ):
-            yield from self._read(ids[start : start + ROWS_PER_READ])
+        return self.read(list(self._index))
 
     def __repr__(self) -> str:
         return f"EpisodeStore({self.path!r}, episodes={len(self)}, vector_size={self.vector_size})"
@@ -275,7 +284,7 @@ class EpisodeStore:
             if episode.id in self._index or episode.id in new:
                 self._check_same(episode, row, new.get(episode.id), sources)
             else:
-                self._check_vector(episode.id, vector)
+                check_vector(episode.id, vector, self.vector_size, self.path)
                 new[episode.id] = row
         if not new:
             return
@@ -372,23 +381,6 @@ class EpisodeStore:
             raise LifelongBufferError(
                 f"episode {episode.id!r} is stored in {self.path} with other content, and nothing is ever "
                 "overwritten; give the new one another id, or another directory"
-            )
-
-    def _check_vector(self, id: str, vector: np.ndarray | None) -> None:
-        if vector is None:
-            return
-        if self.vector_size is None:
-            raise LifelongBufferError(
-                f"episode {id!r} came with a vector, but {self.path} was created without"
-            )
-        if vector.shape != (self.vector_size,):
-            raise LifelongBufferError(
-                f"episode {id!r}: expected a vector of length {self.vector_size}, as {self.path} was created, "
-                f"got shape {vector.shape}; is this the text tower that the store was made with?"
-            )
-        if not np.isfinite(vector).all() or not vector.any():
-            raise LifelongBufferError(
-                f"episode {id!r}: expected a finite vector other than zero; pass None for none"
             )
 
     def _compact_or_warn(self) -> None:

@@ -1,6 +1,7 @@
 """What a Lance dataset says of itself if it is a store of episodes, and of which version."""
 
 import lance
+import numpy as np
 import pyarrow as pa
 
 from daag.episodes.codec import SCHEMA_VERSION, schema
@@ -56,3 +57,30 @@ def bring_up_to_date(dataset: lance.LanceDataset) -> None:
     metadata = {key.decode(): value.decode() for key, value in (dataset.schema.metadata or {}).items()}
     if int(metadata["schema_version"]) < SCHEMA_VERSION:
         dataset.update_schema_metadata({**metadata, "schema_version": str(SCHEMA_VERSION)}, replace=True)
+
+
+def check_vector(id: str, vector: np.ndarray | None, vector_size: int | None, path: str) -> None:
+    """Check that a vector can be kept with an episode.
+
+    Args:
+        id: the episode's.
+        vector: None is always fine.
+        vector_size: of the store; None where it has no vectors.
+        path: the store's, for messages.
+
+    Raises:
+        LifelongBufferError: it has another length than the store's, is zero or not finite, or the store has none.
+    """
+    if vector is None:
+        return
+    if vector_size is None:
+        raise LifelongBufferError(f"episode {id!r} came with a vector, but {path} was created without")
+    if vector.shape != (vector_size,):
+        raise LifelongBufferError(
+            f"episode {id!r}: expected a vector of length {vector_size}, as {path} was created, "
+            f"got shape {vector.shape}; is this the text tower that the store was made with?"
+        )
+    if not np.isfinite(vector).all() or not vector.any():
+        raise LifelongBufferError(
+            f"episode {id!r}: expected a finite vector other than zero; pass None for none"
+        )

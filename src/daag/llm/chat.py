@@ -1,4 +1,4 @@
-"""A planner that asks a language model, on a server or in this process.  Source: docs/paper.md (the LLM is the controller).
+"""A planner that asks a language model.  Source: docs/paper.md (the LLM is the controller).
 
 The model decides; what it says must be of the asked form, in the world's words, and possible, or it is no answer.
 """

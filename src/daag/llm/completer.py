@@ -20,7 +20,7 @@ class Message:
 
 @runtime_checkable
 class Completer(Protocol):
-    """Continues a conversation. `ChatClient` asks a server, `LocalModel` computes it here."""
+    """Continues a conversation. `ChatClient` asks a server."""
 
     @property
     def name(self) -> str:

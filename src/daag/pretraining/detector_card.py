@@ -14,7 +14,8 @@ _KNOWS = {
     "base-room": _BASE.replace("red cube", "red mug").replace("a cube", "a mug"),
     "ready": "objects and colours, and the relations `on` and `next to` between two of them "
     "(`the red cube is on the blue cube`).",
-    "ready-language-table": "blocks and colours, and the relations of the board but for `apart from` (`the red moon is to the "
+    "ready-language-table": "blocks and colours; it was also taught the relations of the board but for `apart from`, and the tables below "
+    "say how far that got (`the red moon is to the "
     "left of the blue cube`, `... is touching ...`, `... is above ...`, `... is in the middle`, `the pointer is at ...`).",
     "ready-room": "objects and colours, and which object one stands before (`the red ball is right in front`).",
 }

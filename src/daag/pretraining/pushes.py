@@ -11,7 +11,6 @@ import mujoco
 import numpy as np
 
 from daag.envs.language_table.model import LanguageTableModel
-from daag.envs.language_table.outlines import BLOCK_HEIGHT
 from daag.envs.language_table.predicates import true_facts
 from daag.envs.language_table.scene import (
     BOARD_HALF_EXTENT,
@@ -72,20 +71,14 @@ def _arrange(placing: _Placing, rng: np.random.Generator, qpos: np.ndarray) -> N
     looks = [item.look for item in placing.scene_model.scene.objects]
     while True:
         centers = _centers(rng, looks, placing.held_out)
-        effector = _effector(rng, centers)
-        if centers is None or effector is None:
+        if centers is None:
             continue
-        placing.data.qpos[:2] = effector
-        for index, (x, y) in enumerate(centers):
-            yaw = float(rng.uniform(-np.pi, np.pi))
-            lying = [x, y, BLOCK_HEIGHT / 2, np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
-            placing.data.qpos[placing.scene_model.free_joint(index)] = lying
-        mujoco.mj_forward(placing.scene_model.model, placing.data)
-        moving = placing.scene_model.model.geom_bodyid > 0
-        if not any(
-            contact.dist < -DEEPEST and moving[contact.geom1] and moving[contact.geom2]
-            for contact in placing.data.contact
-        ):
+        effector = _effector(rng, centers)
+        if effector is None:
+            continue
+        yaws = rng.uniform(-np.pi, np.pi, size=(len(centers), 1))
+        placing.scene_model.lay(placing.data, effector, np.concatenate([centers, yaws], axis=1))
+        if not placing.scene_model.overlaps(placing.data, DEEPEST):
             qpos[:] = placing.data.qpos
             return
 
@@ -129,9 +122,8 @@ def _candidate(rng: np.random.Generator, placed: list[np.ndarray]) -> np.ndarray
     return rng.uniform(-_EDGE, _EDGE)
 
 
-def _effector(rng: np.random.Generator, centers: np.ndarray | None) -> np.ndarray | None:
-    if centers is None:
-        return None
+def _effector(rng: np.random.Generator, centers: np.ndarray) -> np.ndarray | None:
+    """Where the effector stands, metres, float64 (2,); None where that is out of its reach."""
     reach = np.array(EFFECTOR_REACH)
     if rng.random() < POINTED_SHARE:
         angle = rng.uniform(0, 2 * np.pi)

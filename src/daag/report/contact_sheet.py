@@ -40,7 +40,7 @@ def contact_sheet(
             f"expected max_pictures >= 2, columns >= 1 and scale >= 1, got {max_pictures}, {columns} and {scale}"
         )
     candidates = np.arange(len(episode.frames)) if motion else episode.observation_index
-    chosen = candidates[_spread(len(candidates), max_pictures)]
+    chosen = candidates[spread(len(candidates), max_pictures)]
     pictures = [_captioned(episode.frames[frame], _caption(episode, int(frame)), scale) for frame in chosen]
     return _laid_out(_title(episode), pictures, columns)
 
@@ -86,7 +86,8 @@ def save_sheet(sheet: Sheet, path: Path) -> Path:
     return path
 
 
-def _spread(count: int, number: int) -> np.ndarray:
+def spread(count: int, number: int) -> np.ndarray:
+    """Which of `count` things to show where there is room for `number`: evenly spread, the first and the last included."""
     return np.unique(np.linspace(0, count - 1, min(count, number)).round().astype(int))
 
 

@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from daag.report.contact_sheet import save_sheet
+
 SIDE = 144
 """Pixels of a picture's longer side on the sheet."""
 GAP, LINE, TITLE = 12, 14, 26
@@ -37,6 +39,9 @@ def write_sheet(rows: Sequence[tuple[str, Sequence[SheetPicture]]], title: str, 
 
     Returns:
         The path.
+
+    Raises:
+        ConfigError: the path does not end in .png, or may not be written.
     """
     columns = max([1, *(len(pictures) for _, pictures in rows)])
     lines = max([1, *(len(each.caption) for _, pictures in rows for each in pictures)])
@@ -63,10 +68,7 @@ def write_sheet(rows: Sequence[tuple[str, Sequence[SheetPicture]]], title: str, 
             draw.rectangle(box, outline=FRAMES[picture.yes], width=2)
             for line, words in enumerate(picture.caption):
                 draw.text((left, upper + SIDE + 4 + line * LINE), _cut(words, small), INK, font=small)
-    unfinished = path.with_suffix(".unfinished")
-    sheet.save(unfinished, format="PNG")
-    unfinished.replace(path)
-    return path
+    return save_sheet(np.asarray(sheet), path)
 
 
 def _cut(words: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:

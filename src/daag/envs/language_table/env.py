@@ -151,12 +151,8 @@ class LanguageTableEnv(World):
         ]
         for _ in range(500):
             poses, effector = sample_poses(rng, len(drawn), together)
-            data.qpos[:2] = data.ctrl[:] = effector
-            for index, (x, y, yaw) in enumerate(poses):
-                lying = [x, y, BLOCK_HEIGHT / 2, np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
-                data.qpos[scene_model.free_joint(index)] = lying
-            mujoco.mj_forward(scene_model.model, data)
-            if not set(self._goal) & scene_model.facts(data.qpos) and not _overlap(scene_model, data):
+            scene_model.lay(data, effector, poses)
+            if not set(self._goal) & scene_model.facts(data.qpos) and not scene_model.overlaps(data):
                 return scene_model, data
         raise SceneError(
             f"found no start at which none of these holds: {', '.join(fact.description for fact in self._goal)}; "
@@ -169,12 +165,6 @@ class LanguageTableEnv(World):
         seen = seen_on_table(view, self._camera, self.num_objects)
         half = np.array(BOARD_HALF_EXTENT, dtype=np.float32)
         return np.clip(seen, -half, half)
-
-
-def _overlap(scene_model: LanguageTableModel, data: mujoco.MjData) -> bool:
-    """Whether two blocks are in each other."""
-    moving = scene_model.model.geom_bodyid > 0
-    return any(moving[contact.geom1] and moving[contact.geom2] for contact in data.contact)
 
 
 def _check_possible(goal: Sequence[Fact]) -> None:

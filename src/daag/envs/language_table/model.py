@@ -52,6 +52,30 @@ class LanguageTableModel(SceneModel):
         start = len(EFFECTOR_JOINTS) + 7 * index
         return slice(start, start + 7)
 
+    def lay(
+        self, data: mujoco.MjData, effector: Float64[np.ndarray, "2"], poses: Float64[np.ndarray, "N 3"]
+    ) -> None:
+        """Put the effector and all blocks somewhere, flat on the board.
+
+        Args:
+            data: of the model; positions, and what follows from them, are written.
+            effector: x and y, metres.
+            poses: x and y in metres and yaw in radians of each block.
+        """
+        data.qpos[: len(EFFECTOR_JOINTS)] = data.ctrl[:] = effector
+        for index, (x, y, yaw) in enumerate(poses):
+            lying = [x, y, BLOCK_HEIGHT / 2, np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
+            data.qpos[self.free_joint(index)] = lying
+        mujoco.mj_forward(self.model, data)
+
+    def overlaps(self, data: mujoco.MjData, deepest: float = 0.0) -> bool:
+        """Whether two blocks, or a block and the effector, are in each other by more than some metres."""
+        moving = self.model.geom_bodyid > 0
+        return any(
+            moving[contact.geom1] and moving[contact.geom2] and contact.dist <= -deepest
+            for contact in data.contact
+        )
+
     def facts(self, qpos: np.ndarray) -> frozenset[Fact]:
         """Every relation of the board that holds."""
         looks = [item.look for item in self.scene.objects]
