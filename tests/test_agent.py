@@ -134,6 +134,19 @@ def test_learning_goes_on_from_any_progress_as_if_it_had_never_stopped() -> None
     assert [dict(event.values) for event in part + rest] == [dict(event.values) for event in whole]
 
 
+def test_who_goes_on_recalls_the_failures_up_to_then_and_none_that_came_later() -> None:
+    agent = knowing_agent(KnownFrames(), SHORT, seed=5)
+    assert agent._recall_failures(0, 2) is None  # its learner has no use for them
+    learn(agent, FIRST)
+    agent.learner.learns_from_failures = True  # type: ignore[misc]
+    recalled = [agent._recall_failures(task, episodes) for task, episodes in ((0, 2), (0, 3), (1, 0))]
+    first, all_of_it, later = (
+        {episode.id for episode, _ in failures.sample(100, np.random.default_rng(0))} for failures in recalled
+    )
+    assert first == {f"{agent.run_name}/0/{index:05d}" for index in range(2)}
+    assert all_of_it == later == {episode.id for episode in agent.lifelong}
+
+
 def test_learning_stops_when_trials_succeed_in_a_row() -> None:
     progress = Progress()
     for trial, reached in [(True, True), (False, False), (True, True)]:

@@ -11,6 +11,7 @@ from daag.envs import LANGUAGE_TABLE
 from daag.envs.language_table import (
     LanguageTableEnv,
 )
+from daag.envs.language_table.model import block_centers, effector_of
 from daag.envs.language_table.scene import PLACES, sample_poses
 from daag.errors import ConfigError, LanguageError, SceneError, UnknownNameError
 from daag.tasks import BOARD, Fact, Look
@@ -200,3 +201,15 @@ def test_a_hidden_blocks_proposal_repeats_another():
     proposals = env._proposals(env._render(env._data.qpos))
     assert proposals.shape == (4, 2)
     assert len(np.unique(proposals, axis=0)) == 3
+
+
+def test_blocks_lie_where_they_are_laid_and_those_that_are_in_each_other_are_noticed():
+    env = LanguageTableEnv(num_objects=2, image_size=4, quality="fast")
+    env.reset(seed=0)
+    model, data, effector = env._scene_model, env._data, np.array([0.15, 0.1])
+    model.lay(data, effector, np.array([[-0.1, 0.0, 0.3], [0.05, -0.05, 1.0]]))
+    assert effector_of(data.qpos) == pytest.approx(effector)
+    assert block_centers(data.qpos) == pytest.approx(np.array([[-0.1, 0.0], [0.05, -0.05]]))
+    assert not model.overlaps(data)
+    model.lay(data, effector, np.array([[0.0, 0.0, 0.3], [0.01, 0.0, 1.0]]))
+    assert model.overlaps(data) and model.overlaps(data, 0.002) and not model.overlaps(data, 0.1)

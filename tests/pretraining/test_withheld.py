@@ -164,3 +164,12 @@ def test_beside_a_block_of_a_held_out_colour_a_block_is_told_nothing_of_that_col
     assert "the red moon is to the left of the green star" not in unseen
     relations = (" is touching ", " is to the left of ", " is above ")
     assert not any(relation in text for text in lonely for relation in relations)
+    blue = BOARD.colours.index("blue")
+    beside_blue = attributes.clone()
+    beside_blue[0, 1, partner + green], beside_blue[0, 1, partner + blue] = 0, 1
+    beside_blue[0, 1, red], beside_blue[0, 1, green] = 0, 1
+    told_nothing = unseen_together(captions, coverage, beside_blue, columns)[0, 0]
+    unseen = {captions.texts[i] for i in told_nothing.nonzero()[:, 0]}
+    # Nor is anything red said to be to the left of something to what has blue beside it.
+    assert "the red moon is to the left of the green star" in unseen
+    assert "the yellow moon is to the left of the green star" not in unseen
