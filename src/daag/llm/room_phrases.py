@@ -107,7 +107,7 @@ VERBS: dict[str, bool] = with_gerunds(
                 for verb in ("start", "stop", "finish", "finish up", "end up", "end", "be", "arrive", "halt")
             ),
             *(
-                "you are in front of",
+                "are in front of",  # "you" before it opens the sentence
                 "you're in front of",
                 "position yourself in front of",
             ),
