@@ -66,7 +66,9 @@ class AugmentOptions:
     def to_json(self) -> dict[str, object]:
         """As plain values, without what does not change the result."""
         values = {**asdict(self), "perception": self.perception.to_json()}
-        left_out = {"out", "threads"} | ({"perception"} if self.perception.conditions == "recorded" else set())
+        left_out = {"out", "threads"} | (
+            {"perception"} if self.perception.conditions == "recorded" else set()
+        )
         return {name: value for name, value in values.items() if name not in left_out}
 
 

@@ -21,6 +21,10 @@ from daag.perception.masks import MaskModel, follow, segment
 from daag.perception.perception import ROLE
 from daag.tasks import EditPlan
 
+MIN_SIDE_PIXELS, MAX_ASPECT = 8, 8.0
+"""Frames smaller than this, or longer than so many times their breadth, are none that the models were made for; the
+library's image processors take some of them for channels-first, or for empty."""
+
 
 class Estimated:
     """A `Perception` of three models. Each episode is looked at once, and remembered.
@@ -79,13 +83,9 @@ class Estimated:
         Raises:
             ModelError: the box model gives no numbers.
         """
-        names = self.config.object_names
-        if episode.object_names or not names:
+        if episode.object_names or not self.config.object_names or not _can_be_seen(episode):
             return episode
-        seen = self._seen(episode, names)
-        return replace(
-            episode, object_names=dict(enumerate((name for name in names if name in seen), start=1))
-        )
+        return replace(episode, object_names=dict(enumerate(self._seen(episode), start=1)))
 
     def complete(self, episode: Episode, plan: EditPlan) -> Episode:
         """The episode with segmentation, depth and normals of all frames; its provenance says whose.
@@ -95,11 +95,17 @@ class Estimated:
             plan: which of them must be found. Others that are not found are left out of the segmentation.
 
         Raises:
-            EditError: the plan does not fit the scene; one of its objects is not found, or no pixel of it; depth is no
-                number; or a change of kind is asked for of depth that is relative.
+            EditError: the plan does not fit the scene; one of its objects is not found, or no pixel of it; masks or depth
+                are no numbers; frames are too small; or a change of kind is asked for of depth that is relative.
             ModelError: the box model gives no numbers.
         """
         plan.check_against(episode.objects)
+        if not _can_be_seen(episode):
+            height, width = episode.frames.shape[1:3]
+            raise EditError(
+                f"expected frames of at least {MIN_SIDE_PIXELS} pixels each way, and at most {MAX_ASPECT:.0f} times as long as "
+                f"broad, got {height} x {width} in episode {episode.id!r}; nothing can be estimated from these"
+            )
         only_missing = self.config.conditions == "missing"
         segmentation = episode.segmentation if only_missing else None
         depth = episode.depth if only_missing else None
@@ -174,44 +180,40 @@ class Estimated:
 
     def _seen(self, episode: Episode) -> dict[str, list[Sighting]]:
         """Where each object that was looked for was seen, the best first; only those that were."""
-        boxes = self._looked_at(episode)
-        return {
-            name: [
-                Sighting(int(frame), box, float(score))
-                for frame, box, score in zip(
-                    boxes[f"{number} frames"],
-                    boxes[f"{number} boxes"],
-                    boxes[f"{number} scores"],
-                    strict=True,
-                )
-            ]
-            for number, name in enumerate(self._asked(episode))
-            if len(boxes[f"{number} frames"])
-        }
+        table, seen = self._looked_at(episode), dict[str, list[Sighting]]()
+        names = self._asked(episode)
+        for number, frame, box, score in zip(
+            table["name"], table["frame"], table["box"], table["score"], strict=True
+        ):
+            seen.setdefault(names[number], []).append(Sighting(int(frame), box, float(score)))
+        return seen
 
     def _looked_at(self, episode: Episode) -> Arrays:
-        """Sightings of each name as arrays, and `best`, the highest score of each, counted or not."""
+        """All sightings as a table, and `best`, the highest score of each name, counted or not."""
         names, count = self._asked(episode), len(episode.frames)
         index = np.unique(np.linspace(0, count - 1, min(self.config.box_frames, count)).round().astype(int))
 
         def make() -> Arrays:
             found = self.boxes.find(episode.frames[index], names)
             seen = sightings(found, index, names, self._min_score)
-            arrays = {"best": np.max([one.scores.max(axis=0, initial=0.0) for one in found], axis=0)}
-            for number, name in enumerate(names):
-                mine = seen.get(name, [])
-                arrays[f"{number} frames"] = np.array([one.frame for one in mine], dtype=np.int64)
-                arrays[f"{number} boxes"] = np.array([one.box for one in mine], dtype=np.float32).reshape(
-                    -1, 4
-                )
-                arrays[f"{number} scores"] = np.array([one.score for one in mine], dtype=np.float32)
-            return arrays
+            rows = [(names.index(name), one) for name in seen for one in seen[name]]
+            return {
+                "best": np.max([one.scores.max(axis=0, initial=0.0) for one in found], axis=0),
+                "name": np.array([number for number, _ in rows], dtype=np.int64),
+                "frame": np.array([one.frame for _, one in rows], dtype=np.int64),
+                "box": np.array([one.box for _, one in rows], dtype=np.float32).reshape(-1, 4),
+                "score": np.array([one.score for _, one in rows], dtype=np.float32),
+            }
 
         def fits(arrays: Arrays) -> bool:
-            parts = [
-                f"{number} {part}" for number in range(len(names)) for part in ("frames", "boxes", "scores")
-            ]
-            return arrays.keys() == {"best", *parts} and arrays["best"].shape == (len(names),)
+            if arrays.keys() != {"best", "name", "frame", "box", "score"}:
+                return False
+            rows = (len(arrays["name"]),)
+            return (
+                arrays["best"].shape == (len(names),)
+                and arrays["box"].shape == (*rows, 4)
+                and all(arrays[column].shape == rows for column in ("name", "frame", "score"))
+            )
 
         return self._cache.get(f"{_key(episode, names)}-boxes", fits, make)
 
@@ -223,6 +225,11 @@ class Estimated:
             f"no {name} found in episode {episode.id!r}: its best box in {looked_at} frames scores {best:.2f}{taken}, and "
             f"{self._min_score:.2f} counts; lower min_box_score, or raise box_frames if it is seldom in the picture"
         )
+
+
+def _can_be_seen(episode: Episode) -> bool:
+    short, long = sorted(episode.frames.shape[1:3])
+    return short >= MIN_SIDE_PIXELS and long <= MAX_ASPECT * short
 
 
 def _key(episode: Episode, names: Sequence[str]) -> str:
