@@ -10,6 +10,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,8 @@ class EstimateCache:
                 np.savez_compressed(file, allow_pickle=False, **arrays)
             unfinished.replace(path)
         except OSError as error:  # a full or read-only disk costs time later, and nothing else
-            unfinished.unlink(missing_ok=True)
+            with suppress(OSError):
+                unfinished.unlink()
             warnings.warn(
                 f"{path} cannot be written, so it will be made again: {error}", DaagWarning, stacklevel=2
             )
