@@ -21,7 +21,7 @@ from daag.hindsight import GateConfig, Hindsight, HindsightConfig
 from daag.llm import CachedPlanner, ChatConfig, ChatPlanner, GrammarPlanner, Planner
 from daag.llm.chat_client import ChatClient
 from daag.llm.completer import Completer
-from daag.perception import Estimated, Perception, PerceptionConfig, Recorded
+from daag.perception import Perception, Recorded
 from daag.policies import (
     ActionSpace,
     Exploration,
@@ -284,24 +284,6 @@ def make_planner(
 def vector_size(detector: RewardDetector) -> int:
     """Length of a detector's vectors."""
     return int(detector.embed_texts([]).shape[1])
-
-
-def make_perception(config: PerceptionConfig, store: EpisodeStore | None = None) -> Perception:
-    """Where masks and geometry come from.
-
-    Args:
-        config: what is estimated, and by which models; none is read where nothing is.
-        store: of the episodes; what is estimated of them is kept beside it, in `lifelong.lance.conditions`, if it is on a
-            disk.
-
-    Raises:
-        ModelError: a model cannot be read, is of another kind, or there is no such device.
-    """
-    if config.conditions == "recorded":
-        return Recorded()
-    path = "" if store is None else store.path.removeprefix("file://")
-    kept = bool(path) and "://" not in path
-    return Estimated.from_pretrained(config, Path(f"{path}.conditions") if kept else None)
 
 
 def make_hindsight(

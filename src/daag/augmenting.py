@@ -23,12 +23,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from daag.assembly import Arm, EnvName, load_detector, make_hindsight, make_perception, make_planner
+from daag.assembly import Arm, EnvName, load_detector, make_hindsight, make_planner
 from daag.episodes import Episode, EpisodeStore
 from daag.episodes.storage import store_within
 from daag.errors import ConfigError, EditError, LanguageError, RunError
 from daag.hindsight import Augmentation, Hindsight, count_reasons
-from daag.perception import PerceptionConfig
+from daag.perception import PerceptionConfig, make_perception
 from daag.perception.perception import ROLE
 from daag.report.contact_sheet import overview, save_sheet, spread
 from daag.rewards.labelling import label

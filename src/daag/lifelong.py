@@ -20,7 +20,6 @@ from daag.assembly import (
     make_agent,
     make_env,
     make_model,
-    make_perception,
     make_planner,
     make_task_buffer,
     vector_size,
@@ -28,7 +27,7 @@ from daag.assembly import (
 from daag.episodes import EpisodeStore, LifelongBuffer
 from daag.errors import ConfigError, RunError
 from daag.hindsight import count_reasons
-from daag.perception import PerceptionConfig
+from daag.perception import PerceptionConfig, make_perception
 from daag.rewards.clip import ClipDetector
 from daag.run import RunDirectory, RunState
 from daag.tasks import Task

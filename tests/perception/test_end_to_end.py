@@ -11,7 +11,6 @@ from tests.perception.known_scenes import bare
 from tests.report.making import stacked_episodes
 
 from daag import cli
-from daag.assembly import make_perception
 from daag.augmenting import AugmentJob, AugmentOptions
 from daag.diffusion import ControlNetEditor
 from daag.diffusion.compositing import dilate
@@ -20,7 +19,7 @@ from daag.episodes import EpisodeStore, content_hash
 from daag.errors import ConfigError, EditError, ModelError, RunError
 from daag.hindsight import plan_of
 from daag.lifelong import LifelongConfig
-from daag.perception import PerceptionConfig, Recorded
+from daag.perception import PerceptionConfig, Recorded, make_perception
 from daag.tasks import EditPlan, ObjectEdit
 
 TASK = "stack the red cube on the blue cube"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from daag.episodes import Episode
+from daag.episodes import Episode, EpisodeStore
 from daag.errors import EditError
 from daag.perception.box_model import TextBoxModel
 from daag.perception.boxes import BoxModel, Sighting, sightings
@@ -18,7 +18,7 @@ from daag.perception.estimate_cache import Arrays, EstimateCache
 from daag.perception.geometry import DepthModel, metric_depth, normals_of, placed_depth
 from daag.perception.mask_model import Sam2MaskModel
 from daag.perception.masks import MaskModel, follow, segment
-from daag.perception.perception import ROLE
+from daag.perception.perception import ROLE, Perception, Recorded
 from daag.tasks import EditPlan
 
 MIN_SIDE_PIXELS, MAX_ASPECT = 8, 8.0
@@ -225,6 +225,24 @@ class Estimated:
             f"no {name} found in episode {episode.id!r}: its best box in {looked_at} frames scores {best:.2f}{taken}, and "
             f"{self._min_score:.2f} counts; lower min_box_score, or raise box_frames if it is seldom in the picture"
         )
+
+
+def make_perception(config: PerceptionConfig, store: EpisodeStore | None = None) -> Perception:
+    """Where masks and geometry come from.
+
+    Args:
+        config: what is estimated, and by which models; none is read where nothing is.
+        store: of the episodes; what is estimated of them is kept beside it, in `lifelong.lance.conditions`, if it is on a
+            disk.
+
+    Raises:
+        ModelError: a model cannot be read, is of another kind, or there is no such device.
+    """
+    if config.conditions == "recorded":
+        return Recorded()
+    path = "" if store is None else store.path.removeprefix("file://")
+    kept = bool(path) and "://" not in path
+    return Estimated.from_pretrained(config, Path(f"{path}.conditions") if kept else None)
 
 
 def _can_be_seen(episode: Episode) -> bool:
