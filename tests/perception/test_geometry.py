@@ -43,6 +43,13 @@ def test_a_planes_normals_are_one_and_face_the_camera_up_to_its_edges():
     assert np.abs(found - normal).max() < 0.12 and np.median(np.abs(found - normal)) < 0.02
 
 
+def test_an_outline_does_not_tilt_what_lies_on_either_side_of_it():
+    depth = np.ones((1, 9, 12), dtype=np.float16)
+    depth[:, 2:6, 5:9] = 0.5
+    facing = np.array([0, 0, -127])
+    assert np.abs(normals_of(depth, 45.0).astype(int) - facing).max() <= 1
+
+
 def test_a_hole_in_depth_has_no_normal_and_leaves_its_neighbours_theirs():
     depth, normal, fovy = plane()
     depth[4:7, 5:9] = 0

@@ -9,14 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from daag.episodes import Episode, EpisodeStore
-from daag.errors import EditError
-from daag.perception.box_model import TextBoxModel
+from daag.errors import EditError, ModelError
 from daag.perception.boxes import BoxModel, Sighting, sightings
 from daag.perception.config import PerceptionConfig
-from daag.perception.depth_model import DepthAnythingModel
 from daag.perception.estimate_cache import Arrays, EstimateCache
 from daag.perception.geometry import DepthModel, metric_depth, normals_of, placed_depth
-from daag.perception.mask_model import Sam2MaskModel
 from daag.perception.masks import MaskModel, follow, segment
 from daag.perception.perception import ROLE, Perception, Recorded
 from daag.tasks import EditPlan
@@ -55,8 +52,16 @@ class Estimated:
         """Read the three models that the settings name.
 
         Raises:
-            ModelError: one of them cannot be read, is of another kind, or there is no such device.
+            ModelError: one of them cannot be read, is of another kind, there is no such device, or transformers is too old.
         """
+        try:  # only here: of all rooms' models these need the newest transformers
+            from daag.perception.box_model import TextBoxModel
+            from daag.perception.depth_model import DepthAnythingModel
+            from daag.perception.mask_model import Sam2MaskModel
+        except ImportError as error:
+            raise ModelError(
+                f"estimating conditions needs a newer transformers, such as 5.24: {error}; pip install -U transformers"
+            ) from error
         where = config.conditions_device, config.conditions_dtype
         return cls(
             TextBoxModel.from_pretrained(config.box_model, *where),
