@@ -65,9 +65,13 @@ class CameraPose:
         """Columns: the camera's x (right), y (down) and z (forward) in world coordinates."""
         forward = np.subtract(self.look_at, self.position)
         forward = forward / np.linalg.norm(forward)
-        right = np.cross(forward, (0.0, 0.0, 1.0))
+        # The cross products of `forward` with up, and with `right`: np.cross takes as long as a third of the rays.
+        ahead_x, ahead_y, ahead_z = (float(part) for part in forward)
+        right = np.array([ahead_y, -ahead_x, 0.0])
         right /= np.linalg.norm(right)
-        return np.stack([right, np.cross(forward, right), forward], axis=1)
+        right_x, right_y = float(right[0]), float(right[1])
+        down = (-ahead_z * right_y, ahead_z * right_x, ahead_x * right_y - ahead_y * right_x)
+        return np.stack([right, down, forward], axis=1)
 
     def pixel_to_plane(self, width: int, height: int, plane_z: float) -> Float32[np.ndarray, "3 3"]:
         """The homography from pixels to a horizontal plane.
@@ -198,10 +202,12 @@ class RayCastCamera:
             segmentation=surfaces.ids_of(geom).reshape(shape),
         )
 
-    def unproject(self, depth: Float16[np.ndarray, "H W"]) -> Float64[np.ndarray, "H W 3"]:
-        """World coordinates, in metres, of what each pixel shows; the camera's own position where depth is 0."""
-        rays = self._middles.reshape(self.height, self.width, 3)
-        return np.asarray(self._origin + rays * depth.astype(np.float64)[..., None])
+    def unproject(
+        self, depth: Float16[np.ndarray, "H W"], where: Bool[np.ndarray, "H W"]
+    ) -> Float64[np.ndarray, "K 3"]:
+        """World coordinates, in metres, of what some pixels show; the camera's own position where depth is 0."""
+        rays = self._middles.reshape(self.height, self.width, 3)[where]
+        return np.asarray(self._origin + rays * depth[where].astype(np.float64)[..., None])
 
     def _cast(
         self, model: mujoco.MjModel, data: mujoco.MjData, light: Light, rays: Float64[np.ndarray, "R 3"]
