@@ -19,6 +19,7 @@ from daag.episodes.store_format import (
     bring_up_to_date,
     check_schema,
     check_vector,
+    is_up_to_date,
     new_schema,
     vector_size_of,
 )
@@ -35,6 +36,10 @@ RETAINED_VERSIONS = 16
 
 ROWS_PER_READ = 32
 """How many episodes are in memory at once while iterating."""
+
+
+ATTEMPTS_TO_READ = 2
+"""How often a read is tried, since another process may tidy up in its midst."""
 
 
 class _Stored(NamedTuple):
@@ -57,9 +62,9 @@ class EpisodeStore:
         self._dataset = dataset
         self._lock = ThreadLock()  # Lance refuses to be asked anything while another thread refreshes it
         self._path, self._vector_size = str(dataset.uri), vector_size_of(dataset.schema)
-        self._index: dict[str, _Stored] = {}
-        self._num_rows = 0
-        self._refresh()
+        self._entries: dict[str, _Stored] = {}
+        self._num_rows, self._last_id = 0, ""
+        self._indexed_version = 0  # of none: the ids are read when they are first asked for
         small = [f for f in self._dataset.get_fragments() if f.count_rows() < ROWS_PER_FRAGMENT]
         self._commits_since_compaction = len(small)
 
@@ -274,6 +279,9 @@ class EpisodeStore:
         self, episodes: Sequence[Episode], vectors: Sequence[Float32[np.ndarray, "D"] | None]
     ) -> None:
         self._refresh()
+        if not is_up_to_date(self._dataset.schema):
+            with self._lock, named_errors(f"bring {self.path} up to date"):
+                bring_up_to_date(self._dataset)
         new: dict[str, Row] = {}
         sources = self._sources_of(episodes)
         for episode, vector in zip(episodes, vectors, strict=True):
@@ -291,25 +299,40 @@ class EpisodeStore:
         table = pa.Table.from_pylist(list(new.values()), schema=self._dataset.schema)
         appending = f"append {len(new)} episodes to {self.path}, which keeps its {len(self)}"
         with named_errors(appending):
-            if not all(map(is_whole, new.values())):
-                bring_up_to_date(self._dataset)
             self._dataset = lance.write_dataset(table, self._dataset, mode="append")
         self._refresh()
         self._commits_since_compaction += 1
         if self._commits_since_compaction >= COMMITS_BETWEEN_COMPACTIONS:
             self._compact_or_warn()
 
+    @property
+    def _index(self) -> dict[str, _Stored]:
+        """Where every id stands that was known at the last look, or that is there at the first."""
+        if not self._indexed_version:
+            self._refresh()
+        return self._entries
+
     def _refresh(self) -> None:
-        """Take note of what was appended since, by this process or by others."""
+        """Take note of what was appended or forgotten since, by this process or by others."""
         with self._lock, named_errors(f"read the episode store at {self.path}", damaged=True):
             self._dataset.checkout_latest()
-            if self._dataset.count_rows() == self._num_rows:
+            if self._dataset.version == self._indexed_version:
                 return
-            new = self._dataset.to_table(columns=["id", "checksum"], offset=self._num_rows)
-            # Rows are never deleted and compacting keeps their order, so that a row's offset holds for ever.
-            for id, digest in zip(new["id"].to_pylist(), new["checksum"].to_pylist(), strict=True):
-                self._index.setdefault(id, _Stored(self._num_rows, digest))
-                self._num_rows += 1
+            # The last row that is known is read again. Compacting keeps the order of rows and appending adds to its end,
+            # so that it stands elsewhere only if a row was taken away; then all places are read anew.
+            known = max(self._num_rows - 1, 0)
+            moved = self._dataset.count_rows() < self._num_rows
+            new = self._dataset.to_table(columns=["id", "checksum"], offset=0 if moved else known)
+            if self._num_rows and not moved and new["id"][0].as_py() != self._last_id:
+                moved, new = True, self._dataset.to_table(columns=["id", "checksum"])
+            if moved:
+                self._entries, known = {}, 0
+            self._num_rows = known + new.num_rows
+            ids, checksums = new["id"].to_pylist(), new["checksum"].to_pylist()
+            for offset, (id, digest) in enumerate(zip(ids, checksums, strict=True), known):
+                self._entries.setdefault(id, _Stored(offset, digest))
+            self._last_id = ids[-1] if ids else ""
+            self._indexed_version = self._dataset.version
 
     def _read(self, ids: Sequence[str]) -> list[Episode]:
         rows = self._read_rows(ids)
@@ -343,11 +366,7 @@ class EpisodeStore:
 
     def _read_rows(self, ids: Sequence[str]) -> list[Row]:
         try:
-            with self._lock, named_errors(f"read {len(ids)} episodes from {self.path}", damaged=True):
-                # Another process may have compacted, and so removed the files of the version that was open.
-                self._dataset.checkout_latest()
-                table = self._dataset.take([self._index[id].offset for id in ids])
-                rows: list[Row] = table.to_pylist()
+            rows = self._take(ids)
         except LifelongBufferError as error:
             if len(ids) == 1:
                 raise LifelongBufferError(f"episode {ids[0]!r} is damaged on disk: {error}") from error
@@ -358,6 +377,25 @@ class EpisodeStore:
                     f"episode {id!r} is damaged on disk: found {row['id']!r} in its place"
                 )
         return rows
+
+    def _take(self, ids: Sequence[str]) -> list[Row]:
+        for attempt in range(ATTEMPTS_TO_READ):
+            with self._lock:
+                # Another process may have compacted, and so removed the files of the version that was open, or may have
+                # taken rows away, and so moved others.
+                self._refresh()
+                missing = [id for id in ids if id not in self._index]
+                if missing:
+                    raise LifelongBufferError(f"{missing[0]!r} is no longer in {self.path}")
+                try:
+                    with named_errors(f"read {len(ids)} episodes from {self.path}", damaged=True):
+                        table = self._dataset.take([self._index[id].offset for id in ids])
+                        rows: list[Row] = table.to_pylist()
+                        return rows
+                except LifelongBufferError:
+                    if attempt == ATTEMPTS_TO_READ - 1:
+                        raise
+        raise AssertionError("unreachable")
 
     def _scan(self, columns: list[str], where: str | None) -> pa.Table:
         try:
