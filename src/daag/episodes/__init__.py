@@ -1,6 +1,7 @@
 """Episodes and the buffers that hold them."""
 
 from daag.episodes.episode import Achievement, Episode, Origin, Provenance, WorldState, content_hash
+from daag.episodes.finding import Wanted
 from daag.episodes.inventory import Holding, Statistics, holdings, statistics
 from daag.episodes.lifelong import LifelongBuffer
 from daag.episodes.salvage import Salvaged, salvage
@@ -27,6 +28,7 @@ __all__ = [
     "TaskBuffer",
     "TaskBufferConfig",
     "Verification",
+    "Wanted",
     "WorldState",
     "content_hash",
     "cut",

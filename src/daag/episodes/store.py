@@ -14,6 +14,7 @@ from jaxtyping import Float32
 
 from daag.episodes.codec import Row, decode, encode, is_whole, same_content
 from daag.episodes.episode import Episode
+from daag.episodes.indexing import PARTITIONS_SEARCHED, index_if_it_pays
 from daag.episodes.storage import ThreadLock, named_errors, what_is_at
 from daag.episodes.store_format import (
     bring_up_to_date,
@@ -242,14 +243,48 @@ class EpisodeStore:
         flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
         return table["id"].to_pylist(), flat.astype(np.float32).reshape(-1, self.vector_size)
 
+    def candidates(
+        self, vector: Float32[np.ndarray, "D"], k: int, where: str | None = None, exact: bool = False
+    ) -> tuple[list[str], Float32[np.ndarray, "N D"]]:
+        """The ids and vectors of the episodes nearest to a vector by angle, nearest first, ties in any order.
+
+        Args:
+            vector: of the store's length.
+            k: at most how many, at least 1.
+            where: as for `ids`.
+            exact: compare with all vectors, even where there is an index that would do with fewer.
+
+        Raises:
+            LifelongBufferError: this store has no vectors, or the filter cannot be understood.
+        """
+        if self.vector_size is None:
+            raise LifelongBufferError(
+                f"{self.path} was created without vectors; nothing can be retrieved by one"
+            )
+        self._refresh()
+        nearest = {
+            "column": "vector",
+            "q": vector,
+            "k": k,
+            "metric": "cosine",
+            "nprobes": PARTITIONS_SEARCHED,
+            "use_index": not exact,
+        }
+        table = self._scan(["id", "vector", "_distance"], where, nearest)
+        if not exact and table.num_rows < min(k, len(self)):  # few are let through by the filter
+            return self.candidates(vector, k, where, exact=True)
+        flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        return table["id"].to_pylist(), flat.astype(np.float32).reshape(-1, self.vector_size)
+
     def compact(self) -> None:
-        """Merge small files and drop old versions. `append` does it every so often.
+        """Merge small files, drop old versions, and build or extend the indices that pay. `append` does it every so often.
 
         Raises:
             LifelongBufferError: no room, or no permission; the store stays as it was.
         """
         with self._lock, named_errors(f"compact {self.path}, which stays as it was"):
             self._dataset.optimize.compact_files(target_rows_per_fragment=ROWS_PER_FRAGMENT)
+            index_if_it_pays(self._dataset)
             self._dataset.cleanup_old_versions(retain_versions=RETAINED_VERSIONS)
         self._commits_since_compaction = 0
 
@@ -397,10 +432,14 @@ class EpisodeStore:
                         raise
         raise AssertionError("unreachable")
 
-    def _scan(self, columns: list[str], where: str | None) -> pa.Table:
+    def _scan(
+        self, columns: list[str], where: str | None, nearest: dict[str, object] | None = None
+    ) -> pa.Table:
         try:
             with self._lock:
-                return self._dataset.to_table(columns=columns, filter=where)
+                return self._dataset.to_table(
+                    columns=columns, filter=where, nearest=nearest, prefilter=nearest is not None
+                )
         except (OSError, ValueError, RuntimeError) as error:
             names = [field.name for field in self._dataset.schema if not pa.types.is_large_binary(field.type)]
             raise LifelongBufferError(
