@@ -4,6 +4,7 @@ from daag.episodes.episode import Achievement, Episode, Origin, Provenance, Worl
 from daag.episodes.finding import Wanted
 from daag.episodes.inventory import Holding, Statistics, holdings, statistics
 from daag.episodes.lifelong import LifelongBuffer
+from daag.episodes.retention import Due, Retention, due, forget, forgotten
 from daag.episodes.salvage import Salvaged, salvage
 from daag.episodes.sampling import SamplingWeights, StoreSampler
 from daag.episodes.segment import cut
@@ -15,12 +16,14 @@ __all__ = [
     "Achievement",
     "BatchShares",
     "Damage",
+    "Due",
     "Episode",
     "EpisodeStore",
     "Holding",
     "LifelongBuffer",
     "Origin",
     "Provenance",
+    "Retention",
     "Salvaged",
     "SamplingWeights",
     "Statistics",
@@ -32,6 +35,9 @@ __all__ = [
     "WorldState",
     "content_hash",
     "cut",
+    "due",
+    "forget",
+    "forgotten",
     "holdings",
     "salvage",
     "statistics",

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from jaxtyping import Float32
 from daag.episodes.codec import Row, decode, encode, is_whole, same_content
 from daag.episodes.episode import Episode
 from daag.episodes.indexing import PARTITIONS_SEARCHED, index_if_it_pays
-from daag.episodes.storage import ThreadLock, named_errors, what_is_at
+from daag.episodes.storage import ThreadLock, named_errors, what_is_at, writing
 from daag.episodes.store_format import (
     bring_up_to_date,
     check_schema,
@@ -161,7 +161,7 @@ class EpisodeStore:
             vectors = [None] * len(episodes)
         if len(vectors) != len(episodes):
             raise LifelongBufferError(f"{len(episodes)} episodes need as many vectors, got {len(vectors)}")
-        with self._lock:
+        with self._lock, writing(self.path):
             self._append(episodes, vectors)
 
     def get(self, ids: Iterable[str]) -> list[Episode]:
@@ -287,6 +287,35 @@ class EpisodeStore:
             index_if_it_pays(self._dataset)
             self._dataset.cleanup_old_versions(retain_versions=RETAINED_VERSIONS)
         self._commits_since_compaction = 0
+
+    @contextmanager
+    def to_itself(self) -> Iterator[None]:
+        """Keep others from appending, this process or another on the same machine; theirs wait."""
+        with self._lock, writing(self.path, alone=True):
+            yield
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Remove episodes for good, in one transaction, and free their space; use `forget`, which asks and keeps a record.
+
+        Raises:
+            LifelongBufferError: no room, or no permission; nothing is removed then, or its space is not yet free.
+        """
+        listed = ", ".join("'" + id.replace("'", "''") + "'" for id in ids)
+        with self._lock, named_errors(f"remove {len(ids)} episodes from {self.path}"):
+            self._dataset.checkout_latest()
+            self._dataset.delete(f"id IN ({listed})")
+            self._refresh()
+            self._dataset.optimize.compact_files(
+                target_rows_per_fragment=ROWS_PER_FRAGMENT, materialize_deletions_threshold=0.0
+            )
+            index_if_it_pays(self._dataset)
+            self._dataset.cleanup_old_versions(retain_versions=1)
+        self._refresh()
+
+    @property
+    def knows_times(self) -> bool:
+        """Whether it has the columns of times, as every store has to which this version of daag appended."""
+        return is_up_to_date(self._dataset.schema)
 
     def sync(self) -> None:
         """Wait until everything appended is on the disk itself, so that it survives a power cut too.
