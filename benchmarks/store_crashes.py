@@ -185,7 +185,8 @@ def kill_series(config: CrashConfig, directory: Path) -> tuple[list[str], dict[s
         theirs.close()
         found, held = ours.recv()
         checker.join()
-        found += [f"came back: {id}" for id in sorted(held & gone)]
+        # An edit may be made again; the number of a real episode is never used twice.
+        found += [f"came back: {id}" for id in sorted(held & gone) if not id.endswith("/edit")]
         problems += [f"kill {kill}: {each}" for each in found]
         counts["unfinished"] += len(held - stored)  # stored, but killed before it could say so
         stored = held

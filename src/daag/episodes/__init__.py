@@ -1,5 +1,6 @@
 """Episodes and the buffers that hold them."""
 
+from daag.episodes.decoded import DecodedSteps, Steps
 from daag.episodes.episode import Achievement, Episode, Origin, Provenance, WorldState, content_hash
 from daag.episodes.finding import Wanted
 from daag.episodes.inventory import Holding, Statistics, holdings, statistics
@@ -16,6 +17,7 @@ __all__ = [
     "Achievement",
     "BatchShares",
     "Damage",
+    "DecodedSteps",
     "Due",
     "Episode",
     "EpisodeStore",
@@ -27,6 +29,7 @@ __all__ = [
     "Salvaged",
     "SamplingWeights",
     "Statistics",
+    "Steps",
     "StoreSampler",
     "TaskBuffer",
     "TaskBufferConfig",
