@@ -2,8 +2,8 @@
 
     python lerobot_side.py DIRECTORY EPISODES ROUNDS
 
-It keeps pictures as PNG (its lossless way), actions, rewards and tasks; neither depth nor segmentation (float16 breaks its
-statistics) nor vectors, so that it has less to do than the others. What it keeps is durable only once it is finalized.
+It keeps pictures as PNG (its lossless way), depth as float32 (float16 breaks its statistics), segmentation, actions, rewards
+and tasks, and no vectors. What it keeps is durable only once it is finalized.
 """
 
 import sys
@@ -16,6 +16,8 @@ from workload import SIZE, STEPS, Recorded, measure, tell
 CAMERA = "observation.images.front"
 FEATURES = {
     CAMERA: {"dtype": "image", "shape": (SIZE, SIZE, 3), "names": ["height", "width", "channels"]},
+    "observation.depth": {"dtype": "float32", "shape": (SIZE, SIZE), "names": None},
+    "observation.segmentation": {"dtype": "uint8", "shape": (SIZE, SIZE), "names": None},
     "action": {"dtype": "float32", "shape": (4,), "names": list("abcd")},
     "next.reward": {"dtype": "float32", "shape": (1,), "names": None},
 }
@@ -33,6 +35,8 @@ class LeRobot:
             self.dataset.add_frame(
                 {
                     CAMERA: episode.pictures[step],
+                    "observation.depth": episode.depth[step].astype(np.float32),
+                    "observation.segmentation": episode.segmentation[step],
                     "action": episode.actions[step],
                     "next.reward": episode.rewards[step : step + 1],
                     "task": episode.task,
