@@ -145,11 +145,16 @@ def _write_new(elements: np.ndarray, theirs: np.ndarray, raw: bytearray, num_new
     num_bytes = -(-num_moments * num_each // 8)
     marks = np.unpackbits(np.frombuffer(raw, np.uint8, num_bytes), count=num_moments * num_each)
     is_new = marks.astype(np.bool_).reshape(num_moments, num_each)
-    elements[is_new] = np.frombuffer(raw, elements.dtype, offset=num_bytes).reshape(num_new, width)
+    new = np.frombuffer(raw, elements.dtype, offset=num_bytes).reshape(num_new, width)
+    moments, places = np.nonzero(is_new)
+    elements[moments, places] = new
+    starts = np.searchsorted(moments, np.arange(num_moments + 1))
+    differing = places[: starts[1]]  # where the moment before may differ from the source
     for t in range(1, num_moments):
-        others = np.flatnonzero((elements[t - 1] != theirs[t - 1]).any(axis=-1) & ~is_new[t])
+        others = differing[~is_new[t, differing]]
         at_rest = others[(theirs[t, others] == theirs[t - 1, others]).all(axis=-1)]
         elements[t, at_rest] = elements[t - 1, at_rest]
+        differing = np.concatenate([at_rest, places[starts[t] : starts[t + 1]]])
 
 
 def _as_words(array: np.ndarray) -> np.ndarray:
