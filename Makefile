@@ -7,7 +7,7 @@ PIP_ARGS ?=
 OUT ?= runs/demo
 # pytest's own arguments, e.g. make test PYTEST_ARGS="-k planner"
 PYTEST_ARGS ?=
-# What `make interop` installs, and `--videos` to compare the pixels of videos too, where lerobot can decode them.
+# What `make interop` installs, and `--videos` to compare the pixels of the lossless video too.
 LEROBOT ?= "lerobot==0.4.4" "numpy<2.3"
 INTEROP_ARGS ?=
 

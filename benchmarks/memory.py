@@ -100,7 +100,9 @@ def fill(path: Path, num_steps: int) -> EpisodeStore:
     every = count // ANSWER
     for start in range(0, count, 256):
         numbers = range(start, min(start + 256, count))
-        episodes = [make_episode(number, number % every == 0 and number < every * ANSWER) for number in numbers]
+        episodes = [
+            make_episode(number, number % every == 0 and number < every * ANSWER) for number in numbers
+        ]
         store.append(episodes, make_vectors(len(episodes), start))
     store.compact()
     return store
@@ -147,7 +149,11 @@ def measure_growth(results: Results, config: MemoryConfig) -> None:
                     ("ms_to_find_by_description", lambda s=store: s.ids(Wanted(achieved="rare").sql), 5),
                     ("ms_to_find_by_task_and_time", lambda s=store: s.ids(sought), 5),
                     ("ms_to_find_nearest", lambda b=buffer, q=query: b.nearest(q, ANSWER), 5),
-                    ("ms_to_find_nearest_exactly", lambda b=buffer, q=query: b.nearest(q, ANSWER, exact=True), 2),
+                    (
+                        "ms_to_find_nearest_exactly",
+                        lambda b=buffer, q=query: b.nearest(q, ANSWER, exact=True),
+                        2,
+                    ),
                     ("ms_to_open", lambda p=path: EpisodeStore.open(p), 3),
                     ("ms_to_open_and_count", lambda p=path: len(EpisodeStore.open(p)), 1),
                 ):
@@ -168,7 +174,9 @@ def measure_growth(results: Results, config: MemoryConfig) -> None:
         larger = large[metric] + slope * 9 * config.large
         results.notes[f"{metric}, large over small"] = large[metric] / small[metric]
         results.notes[f"{metric}, reckoned for {10 * config.large} steps"] = larger
-        print(f"{metric}: {large[metric] / small[metric]:.2f} times; {larger:.2f} at {10 * config.large} steps")
+        print(
+            f"{metric}: {large[metric] / small[metric]:.2f} times; {larger:.2f} at {10 * config.large} steps"
+        )
     metric = "ms_per_batch_of_256_steps"
     growth = large[metric] / small[metric]
     results.check("drawing, large over small", growth, TARGET_GROWTH, at_least=False)
@@ -246,7 +254,9 @@ def measure_edits(results: Results, config: MemoryConfig) -> None:
     print(f"reading an edit takes {slower:.2f} times as long as reading a whole copy")
     results.add("edit as a difference", "bytes_on_disk", [difference])
     results.add("edit as a whole copy", "bytes_on_disk", [whole])
-    results.notes["edits"] = f"{len(edits)} that hindsight accepted, for one task, of the first {config.edits} exploring episodes in which something came to be on something"
+    results.notes["edits"] = (
+        f"{len(edits)} that hindsight accepted, for one task, of the first {config.edits} exploring episodes in which something came to be on something"
+    )
     results.check("edit, difference over whole copy", difference / whole, TARGET_BYTES, at_least=False)
     print(f"{len(edits)} edits: {difference:.0f} bytes each, {whole:.0f} whole: {difference / whole:.1%}")
 

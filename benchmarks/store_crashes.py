@@ -213,7 +213,12 @@ def reader_and_writer(config: CrashConfig, directory: Path) -> tuple[list[str], 
     reader.join()
     if len(EpisodeStore.open(path)) != config.appends + 1:
         problems = [*problems, "the writer lost episodes"]
-    return problems, {"appended": config.appends, "drawn": drawn, "refreshes": refreshes, "seen at last": last}
+    return problems, {
+        "appended": config.appends,
+        "drawn": drawn,
+        "refreshes": refreshes,
+        "seen at last": last,
+    }
 
 
 def main(config: CrashConfig) -> None:

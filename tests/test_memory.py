@@ -122,7 +122,9 @@ def test_ls_finds_by_what_was_achieved_and_when(run):
     on = "the red cube is on the blue cube"
     assert daag("memory", "ls", run, "--ids", "True", "--achieved", on).split() == ["e0/edit"]
     assert daag("memory", "ls", run, "--ids", "True", "--since", "2999-01-01") == ""
-    found = daag("memory", "ls", run, "--ids", "True", "--until", "2999-01-01T10:00", "--where", "origin = 'real'")
+    found = daag(
+        "memory", "ls", run, "--ids", "True", "--until", "2999-01-01T10:00", "--where", "origin = 'real'"
+    )
     assert found.split() == ["e0", "e1", "e2"]
     with pytest.raises(ConfigError, match="expected a time such as"):
         daag("memory", "ls", run, "--since", "yesterday")
@@ -130,7 +132,13 @@ def test_ls_finds_by_what_was_achieved_and_when(run):
 
 def test_forget_only_says_what_would_go_until_it_is_told_to(run):
     told = daag("memory", "forget", run, "--keep-newest", "1")
-    for words in ("e1", "e2", "2 of 4 episodes may go", "nothing was changed", "1 that stay were made of it: e0"):
+    for words in (
+        "e1",
+        "e2",
+        "2 of 4 episodes may go",
+        "nothing was changed",
+        "1 that stay were made of it: e0",
+    ):
         assert words in told
     assert len(EpisodeStore.open(run / "lifelong.lance")) == 4
     told = daag("memory", "forget", run, "--keep-newest", "1", "--dry-run", "False")

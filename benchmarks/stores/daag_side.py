@@ -1,6 +1,6 @@
 """daag's part of `benchmarks/store_speed.py`: the store, and single steps once more from its decoded cache.
 
-    python daag_side.py DIRECTORY EPISODES ROUNDS
+python daag_side.py DIRECTORY EPISODES ROUNDS
 """
 
 import sys

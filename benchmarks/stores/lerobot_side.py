@@ -66,9 +66,7 @@ if __name__ == "__main__":
     place, count, rounds = Path(sys.argv[1]).resolve() / "lerobot", int(sys.argv[2]), int(sys.argv[3])
     tell(
         measure(
-            lambda: LeRobot(
-                LeRobotDataset.create("bench/steps", 10, FEATURES, root=place, use_videos=False)
-            ),
+            lambda: LeRobot(LeRobotDataset.create("bench/steps", 10, FEATURES, root=place, use_videos=False)),
             lambda: LeRobot(LeRobotDataset("bench/steps", root=place)),
             place,
             count,

@@ -1,6 +1,6 @@
 """Minari's part of `benchmarks/store_speed.py`: HDF5, JPEG off, since that changes pixels.
 
-    python minari_side.py DIRECTORY EPISODES ROUNDS
+python minari_side.py DIRECTORY EPISODES ROUNDS
 """
 
 import sys
@@ -67,15 +67,19 @@ class Minari:
         return self.episodes(np.argsort(-scores)[:k])
 
 
-if __name__ == "__main__":
-    place, count, rounds = Path(sys.argv[1]).resolve() / "minari", int(sys.argv[2]), int(sys.argv[3])
+def main(place: Path, count: int, rounds: int) -> None:
+    """Measure."""
     actions = gymnasium.spaces.Box(-np.inf, np.inf, (4,), np.float32)
+    settings = {"data_format": "hdf5", "jpeg_encoding": False}
+    found = measure(
+        lambda: Minari(MinariStorage.new(place, observation_space=SPACE, action_space=actions, **settings)),
+        lambda: Minari(MinariStorage.read(place)),
+        place,
+        count,
+        rounds,
+    )
+    tell(found)
 
-    def make() -> Minari:
-        return Minari(
-            MinariStorage.new(
-                place, observation_space=SPACE, action_space=actions, data_format="hdf5", jpeg_encoding=False
-            )
-        )
 
-    tell(measure(make, lambda: Minari(MinariStorage.read(place)), place, count, rounds))
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve() / "minari", int(sys.argv[2]), int(sys.argv[3]))

@@ -74,14 +74,18 @@ def main(directory: Path, count: int, rounds: int) -> None:
     def make() -> TorchRL:
         place.mkdir()
         storage = LazyMemmapStorage(count * STEPS, scratch_dir=place / "scratch")
-        vectors = torch.from_file(str(place / "vectors"), shared=True, size=count * VECTOR).view(count, VECTOR)
+        vectors = torch.from_file(str(place / "vectors"), shared=True, size=count * VECTOR).view(
+            count, VECTOR
+        )
         made.append(TorchRL(storage, vectors, place))
         return made[0]
 
     def open_again() -> TorchRL:
         storage = LazyMemmapStorage(count * STEPS)
         storage.loads(place / "dumped")
-        vectors = torch.from_file(str(place / "vectors"), shared=True, size=count * VECTOR).view(count, VECTOR)
+        vectors = torch.from_file(str(place / "vectors"), shared=True, size=count * VECTOR).view(
+            count, VECTOR
+        )
         return TorchRL(storage, vectors, place)
 
     found = measure(make, open_again, place, count, rounds)

@@ -37,7 +37,9 @@ def recorded(number: int) -> Recorded:
     rng = np.random.default_rng(number)
     background = np.random.default_rng(number % 4).integers(60, 120, (SIZE, SIZE, 3), dtype=np.uint8)
     pictures = np.repeat(background[None], STEPS + 1, axis=0)
-    depth = np.repeat(np.linspace(1, 2, SIZE * SIZE, dtype=np.float16).reshape(1, SIZE, SIZE), STEPS + 1, axis=0)
+    depth = np.repeat(
+        np.linspace(1, 2, SIZE * SIZE, dtype=np.float16).reshape(1, SIZE, SIZE), STEPS + 1, axis=0
+    )
     segmentation = np.zeros((STEPS + 1, SIZE, SIZE), np.uint8)
     for thing in range(3):
         places = (8 + np.cumsum(rng.integers(-2, 3, (STEPS + 1, 2)), axis=0) + 16 * thing).clip(2, SIZE - 14)
@@ -135,9 +137,7 @@ def measure(
     for repeat in range(rounds + 1):  # the first time everything is cold: not noted
         noted = times if repeat else Times()
         numbers, steps = rng.integers(count, size=256), rng.integers(STEPS, size=256)
-        noted.time(
-            "ms_for_256_steps", lambda n=numbers, s=steps: checked(kept.steps(n, s), n, s)
-        )
+        noted.time("ms_for_256_steps", lambda n=numbers, s=steps: checked(kept.steps(n, s), n, s))
         chosen = rng.integers(count, size=16)
         noted.time("ms_for_16_episodes", lambda n=chosen: _checked_episodes(kept.episodes(n), n))
         task = int(rng.integers(TASKS))

@@ -275,7 +275,9 @@ class Forget:
             for row in forgotten(store.path):
                 when = row["forgotten"].isoformat(timespec="seconds")
                 cut_short = " (still there: cut short)" if row["id"] in store else ""
-                words = f"{when} {row['id']}: {row['instruction']}, {row['origin']}, {row['reason']}{cut_short}"
+                words = (
+                    f"{when} {row['id']}: {row['instruction']}, {row['origin']}, {row['reason']}{cut_short}"
+                )
                 console.out(words, highlight=False)
             return
         age = None if self.older_than_days is None else timedelta(days=self.older_than_days)
@@ -295,7 +297,9 @@ class Forget:
         forget(store, found.ids, f"daag memory forget: {rules}")
         after = statistics(store)
         freed = (before.num_bytes or 0) - (after.num_bytes or 0)
-        console.print(f"{len(found.ids)} episodes forgotten, {after.num_episodes} kept, {freed:,} bytes freed")
+        console.print(
+            f"{len(found.ids)} episodes forgotten, {after.num_episodes} kept, {freed:,} bytes freed"
+        )
 
 
 @dataclass(frozen=True)

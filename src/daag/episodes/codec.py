@@ -134,14 +134,13 @@ def decode(row: Row, find_source: Callable[[str], Episode] | None = None) -> Epi
             for name in (*ARRAYS, "qpos")
         }
         qpos = arrays.pop("qpos")
-        scene = _scene(source) if row["scene"] is None and qpos is not None else row["scene"]
         names = json.loads(row["object_names"])
         return Episode(
             **{name: row[name] for name in ("id", "env_id", "instruction", "seed", "camera")},
             **{name: row[name] for name in ("terminated", "truncated")},
             **arrays,  # type: ignore[arg-type]  # the columns' names are the fields'
             object_names={int(key): name for key, name in names.items()},
-            world_state=None if qpos is None else WorldState(scene=scene, qpos=qpos),
+            world_state=None if qpos is None else _world_state(row["scene"], source, qpos),
             achievements=tuple(Achievement(**fields) for fields in json.loads(row["achievements"])),
             provenance=_read_provenance(json.loads(row["provenance"])),
         )
@@ -203,6 +202,13 @@ def _found(row: Row, find_source: Callable[[str], Episode] | None) -> Episode:
 
 def _differs_in_qpos(row: Row) -> bool:
     return row["qpos"] is not None and is_difference(row["qpos"])
+
+
+def _world_state(scene: str | None, source: Episode | None, qpos: np.ndarray) -> WorldState:
+    scene = _scene(source) if scene is None else scene
+    if scene is None:
+        raise LifelongBufferError("its source has no scene")
+    return WorldState(scene=scene, qpos=qpos)
 
 
 def _scene(episode: Episode | None) -> str | None:

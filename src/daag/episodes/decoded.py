@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int32, Int64, UInt8
@@ -77,7 +77,9 @@ class DecodedSteps:
             raise LifelongBufferError(f"expected nothing or an older cache at {target}, found other files")
         rows = store.columns(("num_steps", "instruction"), where)
         if not rows:
-            raise LifelongBufferError(f"expected episodes to decode in {store.path} where {where}, found none")
+            raise LifelongBufferError(
+                f"expected episodes to decode in {store.path} where {where}, found none"
+            )
         lengths = [row["num_steps"] for row in rows]
         instructions = list(dict.fromkeys(row["instruction"] for row in rows))
         ids = [row["id"] for row in rows]
@@ -117,9 +119,13 @@ class DecodedSteps:
                 raise ValueError(f"of format {description['format']!r}")
             names = ("observations", "actions", "rewards", "step_index", "step_episode", "step_instruction")
             # As plain arrays: to index NumPy's own class of mapped ones takes several times as long.
-            arrays = {name: np.asarray(np.load(place / f"{name}.npy", mmap_mode="r")) for name in names}
+            arrays: dict[str, Any] = {
+                name: np.asarray(np.load(place / f"{name}.npy", mmap_mode="r")) for name in names
+            }
         except (OSError, ValueError, KeyError) as error:
-            raise LifelongBufferError(f"no cache that can be read at {place} ({error}); build it anew") from error
+            raise LifelongBufferError(
+                f"no cache that can be read at {place} ({error}); build it anew"
+            ) from error
         words = (tuple(description["ids"]), tuple(description["instructions"]))
         return cls(place, *words, description["where"], **arrays)
 

@@ -123,7 +123,9 @@ class Episode:
         for name, dtype in DTYPES.items():
             array = getattr(self, name)
             if array is not None and array.dtype != dtype:
-                problems.append(f"{name} must be {np.dtype(dtype)}, got {array.dtype}; convert it with astype")
+                problems.append(
+                    f"{name} must be {np.dtype(dtype)}, got {array.dtype}; convert it with astype"
+                )
         if num_steps == 0:
             problems.append("an episode needs at least one step, got none")
         if len(index) != num_steps + 1:

@@ -35,7 +35,9 @@ class Wanted:
             if time is not None and time.tzinfo is None:
                 raise ConfigError(f"{name} needs a time zone, as datetime.now(UTC) has one, got {time}")
         if self.by is not None and self.by < 1:
-            raise ConfigError(f"what an episode achieves it achieves at observation 1 or later, got {self.by}")
+            raise ConfigError(
+                f"what an episode achieves it achieves at observation 1 or later, got {self.by}"
+            )
 
     @property
     def sql(self) -> str | None:
@@ -48,7 +50,11 @@ class Wanted:
         if self.achieved is not None:
             parts.append(f"array_has(achieved, {_quoted(self.achieved)})")
         if self.by is not None:
-            place = "1" if self.achieved is None else f"CAST(array_position(achieved, {_quoted(self.achieved)}) AS BIGINT)"
+            place = (
+                "1"
+                if self.achieved is None
+                else f"CAST(array_position(achieved, {_quoted(self.achieved)}) AS BIGINT)"
+            )
             parts.append(f"array_element(achieved_at, {place}) <= {self.by}")
         if self.outcome in ("terminated", "truncated"):
             parts.append(self.outcome)
