@@ -22,7 +22,6 @@ import tyro
 
 from daag.episodes import Episode, EpisodeStore, Provenance, StoreSampler, cut, forget, store, verify
 from daag.episodes.codec import same_content
-from daag.experiments.results import Results
 
 KILLS_PER_STORE = 10
 ACTIONS = ("append", "append many", "edit", "forget", "compact")
@@ -144,7 +143,7 @@ def read(path: Path, stop: Connection, tell: Connection) -> None:
 def kill_series(config: CrashConfig, directory: Path) -> tuple[list[str], dict[str, int]]:
     """Kill writers; return what was wrong, and counts."""
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["daag.episodes", "daag.experiments.results"])
+    processes.set_forkserver_preload(["daag.episodes", "tyro"])
     rng = np.random.default_rng(config.seed)
     problems: list[str] = []
     counts = {"kills": 0, "acknowledged": 0, "unfinished": 0}
@@ -223,6 +222,8 @@ def reader_and_writer(config: CrashConfig, directory: Path) -> tuple[list[str], 
 
 def main(config: CrashConfig) -> None:
     """Run both, and write `crashes-store.json`."""
+    from daag.experiments.results import Results  # here, so that no writer waits for torch
+
     command = f"python benchmarks/store_crashes.py --kills {config.kills} --appends {config.appends}"
     results = Results("crashes", "store", command, "full", {}, [config.seed])
     with tempfile.TemporaryDirectory() as place:
