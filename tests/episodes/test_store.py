@@ -103,6 +103,23 @@ def test_compacting_keeps_everything_in_order_and_saves_files(path, monkeypatch)
     assert_same(reader.get(["e11", "e3"]), [episodes[11], episodes[3]])
 
 
+def test_full_files_are_merged_once_more_so_that_there_are_never_many(path, monkeypatch):
+    for name, value in (
+        ("COMMITS_BETWEEN_COMPACTIONS", 2),
+        ("ROWS_PER_FRAGMENT", 2),
+        ("FULL_BEFORE_MERGING", 3),
+    ):
+        monkeypatch.setattr(store, name, value)
+    monkeypatch.setattr(store, "ROWS_PER_LARGE_FRAGMENT", 6)
+    made = EpisodeStore.create(path, vector_size=None)
+    sizes = []
+    for episode in some_episodes(12):
+        made.append([episode])
+        sizes.append([fragment.count_rows() for fragment in made._dataset.get_fragments()])
+    assert max(map(len, sizes)) <= 5 and max(sizes[-1]) >= 6
+    assert_same(list(EpisodeStore.open(path)), some_episodes(12))
+
+
 def test_a_reader_goes_on_while_a_writer_appends_and_compacts(path, monkeypatch):
     monkeypatch.setattr(store, "RETAINED_VERSIONS", 1)
     writer = EpisodeStore.create(path, vector_size=None)

@@ -119,7 +119,9 @@ def test_kill_9_at_any_moment_loses_no_acknowledged_episode(path):
     assert_same(list(survivors), some_episodes(len(survivors)))
 
 
-def test_kills_while_editing_forgetting_and_compacting_and_a_reader_beside_a_writer_find_nothing_wrong(tmp_path):
+def test_kills_while_editing_forgetting_and_compacting_and_a_reader_beside_a_writer_find_nothing_wrong(
+    tmp_path,
+):
     """The benchmark of 100 kills, with two."""
     settings = ("--kills", "2", "--longest-seconds", "0.5", "--appends", "20", "--out", str(tmp_path))
     command = [sys.executable, str(ROOT / "benchmarks/store_crashes.py"), *settings]

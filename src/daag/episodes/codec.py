@@ -63,6 +63,9 @@ TIMES: dict[str, pa.DataType] = {
 """Columns for finding by time, which follow from other things and are no part of an episode's checksum: when it was stored,
 null where that was before schema version 3, and the observation at which each of `achieved` came about."""
 
+READ = (*METADATA, *ARRAYS, "qpos", "checksum")
+"""The columns that `decode` needs. The others cost as much again to read where the rows are spread over many files."""
+
 Row = dict[str, Any]
 """Column name to value, as `schema` types them."""
 

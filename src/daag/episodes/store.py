@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32
 
-from daag.episodes.codec import Row, decode, encode, is_whole, same_content
+from daag.episodes.codec import READ, Row, decode, encode, is_whole, same_content
 from daag.episodes.episode import Episode
 from daag.episodes.indexing import PARTITIONS_SEARCHED, index_if_it_pays
 from daag.episodes.storage import ThreadLock, named_errors, what_is_at, writing
@@ -31,6 +31,13 @@ COMMITS_BETWEEN_COMPACTIONS = 64
 
 ROWS_PER_FRAGMENT = 1024
 """Files with fewer rows are merged; fuller ones are left alone, so that compacting costs the same at any size."""
+
+ROWS_PER_LARGE_FRAGMENT = 16 * ROWS_PER_FRAGMENT
+"""Every so often the full files are merged once more: a draw of episodes touches fewer files, and costs the same however
+many episodes there are. Each episode is written three times in all: appended, merged, and merged again."""
+
+FULL_BEFORE_MERGING = 16
+"""So many full files are merged."""
 
 RETAINED_VERSIONS = 16
 """How many versions stay readable after compacting: for readers at work, and for `salvage`."""
@@ -283,7 +290,10 @@ class EpisodeStore:
             LifelongBufferError: no room, or no permission; the store stays as it was.
         """
         with self._lock, named_errors(f"compact {self.path}, which stays as it was"):
-            self._dataset.optimize.compact_files(target_rows_per_fragment=ROWS_PER_FRAGMENT)
+            sizes = [fragment.count_rows() for fragment in self._dataset.get_fragments()]
+            full = sum(ROWS_PER_FRAGMENT <= size < ROWS_PER_LARGE_FRAGMENT for size in sizes)
+            rows = ROWS_PER_LARGE_FRAGMENT if full >= FULL_BEFORE_MERGING else ROWS_PER_FRAGMENT
+            self._dataset.optimize.compact_files(target_rows_per_fragment=rows)
             index_if_it_pays(self._dataset)
             self._dataset.cleanup_old_versions(retain_versions=RETAINED_VERSIONS)
         self._commits_since_compaction = 0
@@ -453,7 +463,8 @@ class EpisodeStore:
                     raise LifelongBufferError(f"{missing[0]!r} is no longer in {self.path}")
                 try:
                     with named_errors(f"read {len(ids)} episodes from {self.path}", damaged=True):
-                        table = self._dataset.take([self._index[id].offset for id in ids])
+                        offsets = [self._index[id].offset for id in ids]
+                        table = self._dataset.take(offsets, columns=list(READ))
                         rows: list[Row] = table.to_pylist()
                         return rows
                 except LifelongBufferError:
