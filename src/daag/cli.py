@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
-from daag import augmenting, lifelong
+from daag import augmenting, calibrating, lifelong
 from daag.assembly import EnvName, hide_short_progress, make_env, make_planner
 from daag.driving import drive, raw_keys
 from daag.envs import rerender
@@ -187,6 +187,29 @@ class Finetune:
 
 
 @dataclass(frozen=True)
+class Calibrate:
+    """Choose a detector's thresholds: at which score a frame counts as showing a description. A checkpoint of the hub has
+    none, and nothing can be labelled without.
+
+    Example: daag calibrate openai/clip-vit-base-patch32 --env room --out detectors/clip-in-the-room
+    Example: daag calibrate my-clip --store runs/mine --labels labels.csv --out detectors/mine
+
+    A threshold is the lowest at which so much of what is claimed is true as `--target-precision` says. What is true is
+    said by a bundled world's simulator, or by you, in lines such as run/0/00003,4,the red cube is on the blue cube,1.
+    """
+
+    config: tyro.conf.OmitArgPrefixes[calibrating.CalibrateConfig]
+
+    def run(self, console: Console) -> None:
+        """Calibrate, show the thresholds, and say where the detector is."""
+        calibrated = calibrating.calibrate_detector(self.config, console)
+        console.print(calibrating.told(calibrated))
+        for family, reason in calibrated.refused.items():
+            console.print(escape(f"{family}: {reason}"), highlight=False)
+        console.print(f"detector: {self.config.out.resolve()}")
+
+
+@dataclass(frozen=True)
 class Report:
     """Write a run's report, one HTML page, anew."""
 
@@ -284,6 +307,7 @@ Command = (
     | Annotated[Watch, tyro.conf.subcommand("watch")]
     | Annotated[Label, tyro.conf.subcommand("label")]
     | Annotated[Finetune, tyro.conf.subcommand("finetune")]
+    | Annotated[Calibrate, tyro.conf.subcommand("calibrate")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Llm, tyro.conf.subcommand("llm")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
@@ -293,7 +317,18 @@ Command = (
 
 
 Job: TypeAlias = (
-    Lifelong | Eval | Play | Watch | Label | Finetune | Report | Llm | Reproduce | Augment | Memory
+    Lifelong
+    | Eval
+    | Play
+    | Watch
+    | Label
+    | Finetune
+    | Calibrate
+    | Report
+    | Llm
+    | Reproduce
+    | Augment
+    | Memory
 )
 """A command that was read."""
 
