@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "daag"
 
 WORLDS = {"tasks", "episodes"}
-MODELS = {"llm", "rewards", "diffusion"}
+MODELS = {"llm", "perception", "rewards", "diffusion"}
 LEARNING = {"hindsight", "policies"}
 BELOW_AGENT = WORLDS | MODELS | LEARNING
 BELOW_COMMANDS = BELOW_AGENT | {"agent", "assembly", "envs", "lifelong", "play", "report", "run"}
@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "envs": WORLDS,
     "report": WORLDS,
     "llm": WORLDS,
+    "perception": WORLDS,
     "rewards": WORLDS,
     "diffusion": WORLDS,
     "hindsight": WORLDS | MODELS,

@@ -302,6 +302,7 @@ class Agent:
 
     def _label(self, episode: Episode, subgoals: Sequence[Subgoal]) -> Episode:
         """The episode with what it achieved, by the agent's own signal."""
+        episode = self.hindsight.perception.name_objects(episode)
         found: list[Achievement] = []
         if self.config.reward != "environment":
             found += label(episode, self.planner.describe(episode.objects), self.detector)

@@ -21,6 +21,7 @@ from daag.hindsight import GateConfig, Hindsight, HindsightConfig
 from daag.llm import CachedPlanner, ChatConfig, ChatPlanner, GrammarPlanner, Planner
 from daag.llm.chat_client import ChatClient
 from daag.llm.completer import Completer
+from daag.perception import Perception, Recorded
 from daag.policies import (
     ActionSpace,
     Exploration,
@@ -286,9 +287,20 @@ def vector_size(detector: RewardDetector) -> int:
 
 
 def make_hindsight(
-    arm: str, planner: Planner, detector: RewardDetector, env_name: str = "rgb-stacking"
+    arm: str,
+    planner: Planner,
+    detector: RewardDetector,
+    env_name: str = "rgb-stacking",
+    perception: Perception | None = None,
 ) -> Hindsight:
     """Hindsight as an arm of the comparisons has it.
+
+    Args:
+        arm: which.
+        planner: asks.
+        detector: labels and judges.
+        env_name: for which world.
+        perception: where masks and geometry come from; by default what the world recorded.
 
     Raises:
         UnknownNameError: no such arm.
@@ -303,7 +315,7 @@ def make_hindsight(
         segment_steps=_spec(env_name).segment_steps,
         gate=GateConfig(enabled=arm != "hea-no-gate"),
     )
-    return Hindsight(planner, detector, editor, config)
+    return Hindsight(planner, detector, editor, config, perception or Recorded())
 
 
 def make_task_buffer(env_name: str, path: Path | None = None, first: int | None = None) -> TaskBuffer:
@@ -346,6 +358,7 @@ def make_agent(
     lifelong: LifelongBuffer | None = None,
     task_buffer: TaskBuffer | None = None,
     finetune_detector: bool = True,
+    perception: Perception | None = None,
 ) -> Agent:
     """An agent for a world.
 
@@ -360,6 +373,7 @@ def make_agent(
         lifelong: memory; a fresh one in main memory by default.
         task_buffer: likewise.
         finetune_detector: whether the detector is taught each new task on repainted frames of earlier ones.
+        perception: where masks and geometry of edited objects come from; by default what the world recorded.
 
     Raises:
         UnknownNameError: no such world or arm.
@@ -370,7 +384,7 @@ def make_agent(
     return Agent(
         planner=planner,
         detector=detector,
-        hindsight=make_hindsight(arm, planner, detector, env_name),
+        hindsight=make_hindsight(arm, planner, detector, env_name, perception),
         learner=learner,
         explorer=make_explorer(env_name),
         lifelong=lifelong,

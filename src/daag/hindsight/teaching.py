@@ -103,6 +103,7 @@ def _repaint(
     frame = np.array([episode.observation_index[achievement.end]])
     digest = hashlib.sha256(repr((episode.id, goal.description, achievement.end, seed)).encode())
     try:
+        episode = hindsight.perception.complete(episode, plan)
         edited = hindsight.editor.edit(episode, frame, plan, int(digest.hexdigest()[:8], 16) % 2**31)
     except EditError:
         lesson.num_rejected += 1
