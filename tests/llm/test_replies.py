@@ -10,7 +10,7 @@ from daag.errors import LanguageError
 from daag.llm import GrammarPlanner
 from daag.llm.replies import (
     MAX_STAGES,
-    CompareReply,
+    compare_reply,
     InvalidReplyError,
     decompose_reply,
     edit_reply,
@@ -176,4 +176,4 @@ def test_any_text_is_a_valid_reply_or_a_named_error(text):
 )
 def test_monsters_are_refused(text):
     with pytest.raises(InvalidReplyError):
-        read_reply(text, CompareReply)
+        read_reply(text, compare_reply(100))
