@@ -6,7 +6,7 @@ from itertools import cycle, islice
 import numpy as np
 import pytest
 from tests.knowing import oracle
-from tests.llm.chat_server import ChatServer, answering, completion, cutting, raw, saying, serving, status
+from tests.llm.chat_server import FAULTS, ChatServer, answering, saying, serving, status
 
 from daag.episodes import Episode
 from daag.hindsight import Hindsight
@@ -17,27 +17,6 @@ from daag.llm.chat_client import ChatClient
 from daag.rewards.known_frames import KnownFrames
 
 GOAL = GrammarPlanner().decompose("stack the red cube on the blue cube")[0]
-
-FAULTS = {
-    "429": status(429, Retry_After="0"),
-    "500": status(500),
-    "503": status(503),
-    "cut connection": cutting,
-    "no choices": raw(b'{"choices": []}'),
-    "truncated JSON": raw(completion("hello")[:-20]),
-    "no JSON": raw(b"<html>It works!</html>"),
-    "empty reply": saying(""),
-    "1 MB": saying("x" * 2**20),
-    "refusal": saying(None, refusal="no"),
-    "unknown key": status(401),
-    "another shape": saying('{"possible": "perhaps"}'),
-    "smuggled fields": saying('{"possible": false, "edits": [], "reason": "", "sudo": true}'),
-    "smuggled object": saying(
-        '{"possible": true, "edits": [{"object": "me", "becomes": "red cube"}], "reason": ""}'
-    ),
-    "half a plan": saying('{"possible": true, "edits": [], "reason": ""}'),
-    "unicode": saying("\u202e💥\ufeff{"),
-}
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The cache: asked once, ever; what a kill leaves behind; what is not a cache."""
 
 import json
-
 from pathlib import Path
 from tempfile import TemporaryDirectory
 

@@ -10,8 +10,8 @@ from daag.errors import LanguageError
 from daag.llm import GrammarPlanner
 from daag.llm.replies import (
     MAX_STAGES,
-    compare_reply,
     InvalidReplyError,
+    compare_reply,
     decompose_reply,
     edit_reply,
     proposal_of,

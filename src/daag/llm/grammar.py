@@ -19,7 +19,6 @@ from daag.tasks import (
     Fact,
     Language,
     Look,
-    ObjectEdit,
     Subgoal,
     possible_facts,
     word_swaps,
