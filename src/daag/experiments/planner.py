@@ -26,7 +26,7 @@ SUMMARY = "how often the planner is right: decompositions, equivalences, repaint
 OUTCOMES = ("right", "wrong", "refused", "failed")
 
 
-EVERY = {"smoke": 16, "quick": 1, "full": 1}
+EVERY = {"smoke": 32, "quick": 1, "full": 1}
 """Of each kind, every so-many-th case is asked, the first included."""
 
 load_model = cache(make_model)
