@@ -150,7 +150,10 @@ TO_A_PLACE = {
 
 VERBS: dict[str, bool] = with_gerunds(
     dict.fromkeys(
-        (*PUTTING, *("take", "make", "herd", "shepherd", "knock", "direct", "bump", "poke", "lead", "drive")),
+        (
+            *(verb for verb in PUTTING if verb != "stick"),  # a stick is a pointer here
+            *("take", "make", "herd", "shepherd", "knock", "direct", "bump", "poke", "lead", "drive"),
+        ),
         True,
     )
 )

@@ -212,7 +212,7 @@ _GERUNDS: dict[str, str] = {
             "prop",
             "slot",
         ),
-        *("fit", "trot", "jog", "skip", "nip", "split", "tap"),
+        *("fit", "trot", "jog", "skip", "nip", "split", "tap", "drag", "step", "trek"),
     )
 }
 _PARTICIPLES: dict[str, str] = {
@@ -220,6 +220,7 @@ _PARTICIPLES: dict[str, str] = {
     "sweep": "swept", "send": "sent", "leave": "left", "keep": "kept", "sit": "sat", "stand": "stood", "take": "taken",
     "find": "found", "go": "gone", "come": "come", "run": "run", "drive": "driven", "lead": "led", "see": "seen",
     "make": "made", "seek": "sought", "get yourself": "got yourself", "fit": "fitted", "split": "split", "hold": "held",
+    "swing": "swung", "creep": "crept", "speed": "sped", "stride": "stridden",
 }  # fmt: skip
 
 

@@ -122,7 +122,7 @@ INTRODUCTIONS = dict.fromkeys(
 
 ORDINALS: dict[str, int] = {
     **{word: place for place, word in enumerate(("first", "second", "third", "fourth", "fifth"))},
-    **dict.fromkeys(("last", "finally"), 99),
+    "last": -1,
 }
 """What may follow an object of a tour: when it is to be reached."""
 TOURS = tuple(

@@ -84,12 +84,12 @@ class RoomReader(SequenceReader):
 
     def in_order(self, facts: list[Fact]) -> list[Fact]:
         """Facts in the order that "first", "second" and "last" give them, if any do."""
-        if not self.ordinals or len(facts) == 1:
+        told = {place % len(facts): fact for place, fact in self.ordinals if place < len(facts)}
+        if all(facts[place] == fact for place, fact in told.items()) and len(told) == len(self.ordinals):
             return facts
-        places = [place for place, _ in self.ordinals]
-        if len(self.ordinals) < len(facts) or len(set(places)) < len(places):
+        if len(told) < len(facts):
             raise self.refusal("'first', 'second' or 'last' after each object, or after none")
-        return [fact for _, fact in sorted(self.ordinals, key=lambda told: told[0])]
+        return [told[place] for place in sorted(told)]
 
     def introduced(self, place: str = "") -> tuple[list[Fact], bool]:
         """ "there is a red mug on the table; go to it", after "there is", or after the place where that comes first."""
