@@ -50,7 +50,7 @@ Arm = Literal[
     "none", "match", "relabel", "compositor", "per-frame", "hea", "oracle", "hea-no-gate", "hea-no-exchange"
 ]
 EnvName = Literal["rgb-stacking", "room", "language-table"]
-PlannerName = Literal["grammar", "chat"]
+PlannerName = Literal["grammar", "chat", "local"]
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,18 @@ class PlannerConfig:
     """Who is the controller. Holds no key, so that it can be written down with a run."""
 
     planner: PlannerName = "grammar"
-    """`grammar`: the embedded one; `chat`: a language model behind an OpenAI-compatible endpoint."""
+    """`grammar`: the embedded one; `chat`: a language model behind an OpenAI-compatible endpoint; `local`: one in this
+    process."""
     llm_model: str = ""
-    """As the server calls it; default: the variable DAAG_LLM_MODEL."""
+    """chat: as the server calls it; local: a directory, a hub id or a GGUF file; default: the variable DAAG_LLM_MODEL."""
     llm_url: str = ""
     """Base URL, such as http://localhost:11434/v1; default: the variable OPENAI_BASE_URL, else OpenAI's own."""
     llm_key_variable: str = "OPENAI_API_KEY"
     """Environment variable that holds the key. A server on this machine needs none."""
     llm_timeout_seconds: float = 60.0
-    """For one request."""
+    """For one request. A model in this process, on a CPU, may need more."""
+    llm_device: str = "cpu"
+    """local: torch's name of where it computes, such as cuda."""
     llm_prices: tuple[float, float] = (0.0, 0.0)
     """Per million tokens of questions, and of replies, in any currency; for the cost counter."""
 
@@ -89,9 +92,10 @@ class PlannerConfig:
         Raises:
             ConfigError: no model is named.
         """
-        if self.planner != "chat":
+        if self.planner == "grammar":
             return self
-        return replace(self, llm_model=self.chat.resolved_model(), llm_url=self.chat.resolved_url())
+        named = replace(self, llm_model=self.chat.resolved_model())
+        return replace(named, llm_url=self.chat.resolved_url()) if self.planner == "chat" else named
 
 
 @dataclass(frozen=True)
@@ -253,8 +257,16 @@ def make_model(config: PlannerConfig) -> Completer | None:
 
     Raises:
         ConfigError: no model is named, or a key is missing.
+        ModelError: a model for this process cannot be read, or the packages that it needs are missing.
     """
-    return ChatClient(config.chat) if config.planner == "chat" else None
+    if config.planner == "chat":
+        return ChatClient(config.chat)
+    if config.planner == "local":
+        from daag.llm.local_model import LocalConfig, LocalModel  # needs packages of the extra `llm`
+
+        model = config.resolved().llm_model
+        return LocalModel.load(LocalConfig(model, config.llm_device, config.llm_timeout_seconds))
+    return None
 
 
 def make_planner(

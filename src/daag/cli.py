@@ -262,7 +262,7 @@ class Llm:
     def run(self, console: Console) -> None:
         """Print the answers, then how many there are of each method."""
         path = self.run_directory
-        entries = read_cache(path / "planner-cache.jsonl" if path.is_dir() else path)
+        entries = read_cache(path / lifelong.CACHE if path.is_dir() else path)
         found = [entry for entry in entries if self.find in entry.sentence]
         for entry in found[: self.limit]:
             console.print(
