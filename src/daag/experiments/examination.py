@@ -41,6 +41,8 @@ class Examination:
     description: str
     frames: UInt8[np.ndarray, "N H W 3"]
     kinds: tuple[Kind, ...]
+    facts: tuple[frozenset[str], ...]
+    """Everything that is true of each frame."""
 
     @property
     def labels(self) -> Bool[np.ndarray, "N"]:
@@ -71,8 +73,8 @@ def examine(env_name: str, fact: Fact, num_frames: int, seed: int) -> Examinatio
     kinds: list[Kind] = ["true"] * (num_frames // 2)
     kinds += [FALSE_KINDS[index % len(FALSE_KINDS)] for index in range(num_frames - len(kinds))]
     env, rng = make_env(env_name, motion_frames=0), np.random.default_rng((seed, 31))
-    frames = np.stack([_frame(env, fact, kind, rng) for kind in kinds])
-    return Examination(fact.description, frames, tuple(kinds))
+    frames, facts = zip(*(_frame(env, fact, kind, rng) for kind in kinds), strict=True)
+    return Examination(fact.description, np.stack(frames), tuple(kinds), facts)
 
 
 def act(env: Env, scene_of: Fact, goal: Fact, rng: np.random.Generator, name: str = "examination") -> Acted:
@@ -107,7 +109,9 @@ def _acted(
     return Acted(recorder.finish(name), tuple(facts))
 
 
-def _frame(env: Env, fact: Fact, kind: Kind, rng: np.random.Generator) -> UInt8[np.ndarray, "H W 3"]:
+def _frame(
+    env: Env, fact: Fact, kind: Kind, rng: np.random.Generator
+) -> tuple[UInt8[np.ndarray, "H W 3"], frozenset[str]]:
     for _ in range(PATIENCE):
         found = _try(env, fact, kind, rng)
         if found is not None:
@@ -115,7 +119,9 @@ def _frame(env: Env, fact: Fact, kind: Kind, rng: np.random.Generator) -> UInt8[
     raise SceneError(f"in {PATIENCE} scenes no frame came about for {fact.description!r} ({kind})")
 
 
-def _try(env: Env, fact: Fact, kind: Kind, rng: np.random.Generator) -> np.ndarray | None:
+def _try(
+    env: Env, fact: Fact, kind: Kind, rng: np.random.Generator
+) -> tuple[np.ndarray, frozenset[str]] | None:
     language = env.unwrapped.language
     seed = int(rng.integers(2**31))
     scene_of = _one_word_changed(fact, language, rng) if kind == "one word" else fact
@@ -133,7 +139,7 @@ def _try(env: Env, fact: Fact, kind: Kind, rng: np.random.Generator) -> np.ndarr
     seen = fact.looks if kind != "one word" else goal.looks
     if shown != (kind == "true") or not _visible(acted.episode, at, seen):
         return None
-    return acted.episode.observations[at]
+    return acted.episode.observations[at], acted.facts[at]
 
 
 def _goal(

@@ -19,15 +19,18 @@ from daag.rewards.finetuning import LabelledPairs
 from daag.tasks import ObjectEdit, Subgoal
 
 
+Told = tuple[np.ndarray, str, bool, tuple[str, ...]]
+"""Frame, uint8 (H, W, 3), description, whether it is true, and the names of the scene's objects."""
+
+
 @dataclass
 class Lesson:
     """Labelled frames of a new task and of those before it, and how they came about."""
 
-    new: list[tuple[np.ndarray, str, bool]] = field(default_factory=list)
-    """Frame, uint8 (H, W, 3), description, and whether it is true."""
-    old: list[tuple[np.ndarray, str, bool]] = field(default_factory=list)
+    new: list[Told] = field(default_factory=list)
+    old: list[Told] = field(default_factory=list)
     num_repainted: int = 0
-    """Frames that passed the gate."""
+    """Moments whose repaint passed the gate."""
     num_rejected: int = 0
     num_unanswered: int = 0
     """What the planner could not answer, and so was left out."""
@@ -45,8 +48,9 @@ def prepare_lesson(
 
     The frame that came to show something is true of it, and the observation before is not: these are the old pairs, or,
     where that something is a subgoal, new ones; never both, since each kind keeps some for choosing the best step. Where
-    a repaint would make it one, the repainted frame is a true new pair, and the frame before the repaint a false one that
-    looks the same but for the objects' looks.
+    a repaint would make it one, the repainted frame is a true new pair, and there are two false ones: the frame before the
+    repaint, which looks the same but for the objects' looks, and the repainted observation before, in which the objects look
+    right and are not yet where they should be.
 
     Args:
         hindsight: asks, edits and judges.
@@ -69,7 +73,10 @@ def prepare_lesson(
                 continue
             for description in [goal.description for goal in matched] or [achievement.description]:
                 told = lesson.new if matched else lesson.old
-                told += [(after, description, True), (before, description, False)]
+                told += [
+                    (after, description, True, episode.objects),
+                    (before, description, False, episode.objects),
+                ]
             for goal in subgoals:
                 if goal in matched or hindsight.editor is None:
                     continue
@@ -100,28 +107,33 @@ def _repaint(
     plan = hindsight.planner.propose_edit(achievement.description, goal, episode.objects).plan
     if plan is None or hindsight.editor is None:
         return
-    frame = np.array([episode.observation_index[achievement.end]])
+    frames = episode.observation_index[[achievement.end - 1, achievement.end]]
     digest = hashlib.sha256(repr((episode.id, goal.description, achievement.end, seed)).encode())
     try:
-        edited = hindsight.editor.edit(episode, frame, plan, int(digest.hexdigest()[:8], 16) % 2**31)
+        edited = hindsight.editor.edit(episode, frames, plan, int(digest.hexdigest()[:8], 16) % 2**31)
     except EditError:
         lesson.num_rejected += 1
         return
-    segment = EditedSegment(episode, frame, plan, edited)
+    segment = EditedSegment(episode, frames, plan, edited)
     captions = [_captions(edit) for edit in plan.edits]
     if not judge_for_detector(segment, captions, hindsight.detector, hindsight.config.gate).accepted:
         lesson.num_rejected += 1
         return
     lesson.num_repainted += 1
-    lesson.new += [(edited[0], goal.description, True), (segment.source[0], goal.description, False)]
+    renamed = tuple(plan.renaming.get(name, name) for name in episode.objects)
+    lesson.new += [
+        (edited[1], goal.description, True, renamed),
+        (edited[0], goal.description, False, renamed),
+        (segment.source[1], goal.description, False, episode.objects),
+    ]
 
 
 def _captions(edit: ObjectEdit) -> tuple[str, str]:
     return f"a {edit.target}", f"a {edit.source}"
 
 
-def _pairs(told: Sequence[tuple[np.ndarray, str, bool]]) -> LabelledPairs:
+def _pairs(told: Sequence[Told]) -> LabelledPairs:
     if not told:
         return LabelledPairs(np.zeros((0, 1, 1, 3), dtype=np.uint8), (), np.zeros(0, dtype=bool))
-    frames, descriptions, labels = zip(*told, strict=True)
-    return LabelledPairs(np.stack(frames), descriptions, np.array(labels))
+    frames, descriptions, labels, objects = zip(*told, strict=True)
+    return LabelledPairs(np.stack(frames), descriptions, np.array(labels), objects)

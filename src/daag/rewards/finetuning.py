@@ -20,11 +20,19 @@ from daag.rewards.adapters import AdapterConfig, with_adapters
 from daag.rewards.calibration import family_of
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
+from daag.rewards.disturbing import Disturbance
 from daag.rewards.dual_encoder import DualEncoder, image_features
 from daag.rewards.text_swap import false_swaps
+from daag.rewards.vision_tower import VisionTower
 
 MIN_PAIRS = 4
 """Of each label among the new pairs; with fewer, none could be held out. Our choice."""
+
+SHARPNESS = 20.0
+"""By which cosines are multiplied in the loss. Our choice."""
+
+FIRST_LEVEL = 0.3
+"""A cosine similarity from which the level of a family starts that has no good threshold. Our choice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +46,13 @@ class LabelledPairs:
     frames: UInt8[np.ndarray, "N H W 3"]
     descriptions: tuple[str, ...]
     labels: Bool[np.ndarray, "N"]
+    objects: tuple[tuple[str, ...], ...] = ()
+    """Names of all that each frame's scene holds; without them fewer word swaps are surely false."""
 
     def __post_init__(self) -> None:
-        if not len(self.frames) == len(self.descriptions) == len(self.labels):
+        if not self.objects:
+            object.__setattr__(self, "objects", ((),) * len(self.labels))
+        if not len(self.frames) == len(self.descriptions) == len(self.objects) == len(self.labels):
             raise RewardDetectorError(
                 f"expected a description and a label for each frame, got {len(self.frames)} frames, "
                 f"{len(self.descriptions)} descriptions and {len(self.labels)} labels"
@@ -51,8 +63,14 @@ class LabelledPairs:
 
     def take(self, index: Int64[np.ndarray, "M"]) -> "LabelledPairs":
         """Some of the pairs."""
-        chosen = tuple(self.descriptions[int(i)] for i in index)
-        return LabelledPairs(self.frames[index], chosen, self.labels[index])
+        descriptions, objects = (
+            tuple(texts[int(i)] for i in index) for texts in (self.descriptions, self.objects)
+        )
+        return LabelledPairs(self.frames[index], descriptions, self.labels[index], objects)
+
+    def false_swaps(self, index: int) -> tuple[str, ...]:
+        """What is false of a true pair's frame by a word of its description, or by their order."""
+        return false_swaps(self.descriptions[index], objects=self.objects[index])
 
 
 @dataclass(frozen=True)
@@ -62,6 +80,8 @@ class FinetuneConfig:
     steps: int = 60
     batch_pairs: int = 32
     """New and old ones together."""
+    disturbance: Disturbance = Disturbance()
+    """How pictures are changed at each step."""
     learning_rate: float = 2e-4
     old_share: float = 0.5
     """Of each batch, in [0, 1); 0 rehearses nothing."""
@@ -77,6 +97,8 @@ class FinetuneConfig:
     adapters: AdapterConfig | None = None
     """Learn these beside the weights, which stay as they are; for large models. None trains the whole model, or the adapters
     that it has already."""
+    unasked: tuple[str, ...] = ()
+    """Descriptions that word swaps never call false."""
     max_forgetting: float = 0.01
     """How much the area under the curve of the held-out old pairs may fall, in [0, 1]."""
 
@@ -124,7 +146,7 @@ def finetune(
             f"finetuning needs at least {MIN_PAIRS} true and {MIN_PAIRS} false pairs of the new task, got "
             f"{counts[0]} and {counts[1]}; repaint more frames, or add the unedited ones as false pairs"
         )
-    rng = np.random.default_rng(seed)
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     new_held, new = _split(pairs, config.held_out_share, rng)
     old_held, old = _split(old_pairs, config.held_out_share, rng)  # in this order, as `hold_out` does
     model = (
@@ -137,42 +159,57 @@ def finetune(
     optimizer = torch.optim.AdamW(
         [*model.parameters(), levels.values], lr=config.learning_rate, weight_decay=0.0
     )
-    best_quality = separation(detector, new_held, config.judge_swaps)
-    old_before = separation(detector, old_held, config.judge_swaps)
+    if _is_convolutional(model):
+        model.vision_model.to(memory_format=torch.channels_last)
+
+    def measured(of: ClipDetector, part: LabelledPairs) -> float:  # one view tells steps apart well enough
+        return separation(of, part, config.judge_swaps, num_views=1)
+
+    best_quality, old_before = measured(detector, new_held), measured(detector, old_held)
     best: dict[str, Tensor] | None = None
     for step in range(1, config.steps + 1):
         batch = _draw(new, old, config, rng)
-        loss = _loss(model, detector, batch, levels)
+        loss = _loss(model, detector, batch, levels, config, generator)
         if not torch.isfinite(loss):
             raise RewardDetectorError(
                 f"the loss is {loss.item()} at step {step}; try a smaller learning_rate"
             )
+        for group in optimizer.param_groups:  # slowly to zero, as in pretraining
+            group["lr"] = config.learning_rate * 0.5 * (1 + np.cos(np.pi * (step - 1) / config.steps))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         if step % config.measure_every == 0 or step == config.steps:
             candidate = detector.with_model(model)
-            quality = separation(candidate, new_held, config.judge_swaps)
-            forgotten = old_before - separation(candidate, old_held, config.judge_swaps)
+            quality = measured(candidate, new_held)
+            forgotten = old_before - measured(candidate, old_held)
             if quality > best_quality and forgotten <= config.max_forgetting:
                 best_quality = quality
                 best = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
     if best is None:
         return detector
     model.load_state_dict(best)
+    model.vision_model.to(memory_format=torch.contiguous_format)
     return detector.with_model(model)
 
 
 class _Levels:
-    """The score that separates true from false, per family: the threshold, or a learned one."""
+    """The score that separates true from false, per family: the threshold where there is a good one, or a learned one."""
 
     def __init__(self, detector: ClipDetector, *pairs: LabelledPairs) -> None:
         known = detector.calibration.thresholds
-        texts = [text for part in pairs for text in part.descriptions]
-        self.families = sorted({family_of(text) for text in texts} | {"on", "next to"})
-        self.fixed = torch.tensor([family in known for family in self.families], device=detector.device)
-        start = [known[family].value if family in known else 0.5 for family in self.families]
+        texts = {text for part in pairs for text in part.descriptions}
+        texts |= {
+            swap for part in pairs for index in np.flatnonzero(part.labels) for swap in part.false_swaps(int(index))
+        }
+        self.families = sorted({family_of(text) for text in texts})
+        good = [family in known and known[family].target_met for family in self.families]
+        self.fixed = torch.tensor(good, device=detector.device)
+        start = [
+            known[family].value if fixed else FIRST_LEVEL
+            for family, fixed in zip(self.families, good, strict=True)
+        ]
         self.start = torch.tensor(start, device=detector.device)
         self.values = torch.nn.Parameter(self.start.clone())
 
@@ -193,49 +230,74 @@ def _split(
     return pairs.take(np.array(sorted(held), dtype=np.int64)), pairs.take(rest.astype(np.int64))
 
 
-def _draw(
-    new: LabelledPairs, old: LabelledPairs, config: FinetuneConfig, rng: np.random.Generator
-) -> LabelledPairs:
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Frames, and what is said of them, truly or not."""
+
+    frames: UInt8[np.ndarray, "B H W 3"]
+    frame_index: Int64[Tensor, "N"]
+    descriptions: tuple[str, ...]
+    labels: Bool[Tensor, "N"]
+    are_swaps: Bool[Tensor, "N"]
+
+
+def _draw(new: LabelledPairs, old: LabelledPairs, config: FinetuneConfig, rng: np.random.Generator) -> _Batch:
     """A batch: new pairs, old pairs, and word swaps of the true ones; half of each part true where possible."""
     num_old = int(config.old_share * config.batch_pairs) if len(old) else 0
-    frames, descriptions, labels = [], [], []
+    frames, told = [], list[tuple[int, str, bool, bool]]()
     for part, count in ((new, config.batch_pairs - num_old), (old, num_old)):
         truths = [np.flatnonzero(part.labels), np.flatnonzero(~part.labels)]
         for which in range(count):
             choices = truths[which % 2] if len(truths[which % 2]) else truths[1 - which % 2]
-            index = int(rng.choice(choices))
-            told = [(part.descriptions[index], bool(part.labels[index]))]
+            index, here = int(rng.choice(choices)), len(frames)
+            frames.append(part.frames[index])
+            told.append((here, part.descriptions[index], bool(part.labels[index]), False))
             if part.labels[index]:
-                false = false_swaps(part.descriptions[index])
+                false = [text for text in part.false_swaps(index) if text not in config.unasked]
                 picked = rng.permutation(len(false))[: config.swaps_per_pair]
-                told += [(false[int(swap)], False) for swap in picked]
-            for text, label in told:
-                frames.append(part.frames[index])
-                descriptions.append(text)
-                labels.append(label)
-    return LabelledPairs(np.stack(frames), tuple(descriptions), np.array(labels))
-
-
-def _loss(model: DualEncoder, detector: ClipDetector, batch: LabelledPairs, levels: _Levels) -> Tensor:
-    """Sigmoid loss (SigLIP's) of each pair against its family's level; true and false pairs weigh the same."""
-    texts = sorted(set(batch.descriptions))
-    frames, frame_index = np.unique(batch.frames, axis=0, return_inverse=True)
-    pixels = detector.preprocessing(frames, detector.device)
-    pictures = image_features(model, detector.preprocessing.inputs(pixels))
-    written = model.get_text_features(**detector.tokenize(texts)).pooler_output
-    text_index = torch.tensor([texts.index(text) for text in batch.descriptions])
-    first = functional.normalize(pictures, dim=-1)[torch.from_numpy(frame_index.reshape(-1))]
-    second = functional.normalize(written, dim=-1)[text_index]
-    if first.ndim == 3:  # a vector for each place: the best one scores, as in `similarity`
-        cosines = torch.einsum("nld,nd->nl", first, second).amax(1)
-    else:
-        cosines = (first * second).sum(-1)
-    margins = 20.0 * (cosines - levels(batch.descriptions))
-    labels = torch.from_numpy(batch.labels)
-    true, false = functional.softplus(-margins[labels]), functional.softplus(margins[~labels])
-    return (
-        true.mean() + false.mean() if labels.any() and not labels.all() else torch.cat([true, false]).mean()
+                told += [(here, false[int(swap)], False, True) for swap in picked]
+    frame_index, descriptions, labels, are_swaps = zip(*told, strict=True)
+    return _Batch(
+        np.stack(frames), torch.tensor(frame_index), descriptions, torch.tensor(labels), torch.tensor(are_swaps)
     )
+
+
+def _loss(
+    model: DualEncoder,
+    detector: ClipDetector,
+    batch: _Batch,
+    levels: _Levels,
+    config: FinetuneConfig,
+    generator: torch.Generator,
+) -> Tensor:
+    """Sigmoid loss (SigLIP's) of each pair against its family's level, true ones, false ones and swaps weighing the same;
+    and of each true pair against the swaps of its own frame."""
+    texts = sorted(set(batch.descriptions))
+    pixels = detector.preprocessing(batch.frames, detector.device)
+    pixels = config.disturbance(pixels, detector.preprocessing, generator)
+    if _is_convolutional(model):
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(detector.device.type, torch.bfloat16):  # twice as fast; weights stay as they are
+        pictures = image_features(model, detector.preprocessing.inputs(pixels)).float()
+        written = model.get_text_features(**detector.tokenize(texts)).pooler_output.float()
+    place = {text: index for index, text in enumerate(texts)}
+    text_index = torch.tensor([place[text] for text in batch.descriptions])
+    cosines = functional.normalize(pictures, dim=-1) @ functional.normalize(written, dim=-1).T
+    if cosines.ndim == 3:  # a vector for each place: the best one scores, as in `similarity`
+        cosines = cosines.amax(1)
+    logits = SHARPNESS * cosines[batch.frame_index, text_index]
+    margins = logits - SHARPNESS * levels(batch.descriptions)
+    true, false = batch.labels, ~batch.labels & ~batch.are_swaps
+    parts = [functional.softplus(-margins[true])]
+    parts += [functional.softplus(margins[which]) for which in (false, batch.are_swaps)]
+    loss = torch.stack([part.mean() for part in parts if len(part)]).sum()
+    if batch.are_swaps.any():
+        rivals = torch.full((len(batch.frames), len(logits)), -1e4, device=logits.device)
+        which = torch.nonzero(batch.are_swaps)[:, 0]
+        rivals[batch.frame_index[which], which] = logits[which]
+        best = rivals.logsumexp(1)[batch.frame_index[true]]
+        loss = loss + functional.softplus(best - logits[true]).mean()
+    return loss
 
 
 def hold_out(
@@ -248,24 +310,50 @@ def hold_out(
     return held_new, held_old
 
 
-def pair_scores(detector: ClipDetector, pairs: LabelledPairs) -> Float[np.ndarray, "N"]:
-    """The score of each pair: the cosine similarity in [-1, 1] of its frame and its description."""
-    frames, texts = detector.embed_frames(pairs.frames), detector.embed_texts(pairs.descriptions)
-    return np.asarray(np.einsum("nvld,nd->nvl", frames, texts).max(axis=2).mean(axis=1))
+def pair_scores(
+    detector: ClipDetector, pairs: LabelledPairs, num_views: int | None = None
+) -> Float[np.ndarray, "N"]:
+    """The score of each pair: the cosine similarity in [-1, 1] of its frame and its description.
+
+    Args:
+        detector: gives the scores.
+        pairs: labels do not matter.
+        num_views: a frame is looked at in so many ways; all by default.
+    """
+    return _scores(detector, pairs, detector.embed_frames(pairs.frames, num_views))
 
 
-def separation(detector: ClipDetector, pairs: LabelledPairs, with_swaps: bool = False) -> float:
+def swap_scores(
+    detector: ClipDetector, pairs: LabelledPairs, num_views: int | None = None
+) -> Float[np.ndarray, "M"]:
+    """Scores of the true pairs' frames with what is false of them by one word, or by the order of words.
+
+    Args:
+        detector: gives the scores.
+        pairs: false ones do not matter.
+        num_views: a frame is looked at in so many ways; all by default.
+    """
+    return _swap_scores(detector, pairs, detector.embed_frames(pairs.frames, num_views))
+
+
+def separation(
+    detector: ClipDetector, pairs: LabelledPairs, with_swaps: bool = False, num_views: int | None = None
+) -> float:
     """The chance that a true pair scores above a false one (ties count half); 1 if there is nothing to compare.
 
     Args:
         detector: gives the scores.
         pairs: true and false ones.
         with_swaps: whether word swaps of the true descriptions are false pairs too.
+        num_views: a frame is looked at in so many ways; all by default.
     """
-    scores = pair_scores(detector, pairs) if len(pairs) else np.zeros(0)
+    if not len(pairs):
+        return 1.0
+    frames = detector.embed_frames(pairs.frames, num_views)
+    scores = _scores(detector, pairs, frames)
     true, false = scores[pairs.labels], scores[~pairs.labels]
     if with_swaps:
-        false = np.concatenate([false, _swap_scores(detector, pairs)])
+        false = np.concatenate([false, _swap_scores(detector, pairs, frames)])
     if not len(true) or not len(false):
         return 1.0
     false = np.sort(false)
@@ -273,13 +361,26 @@ def separation(detector: ClipDetector, pairs: LabelledPairs, with_swaps: bool = 
     return float((below + not_above).mean() / (2 * len(false)))
 
 
-def _swap_scores(detector: ClipDetector, pairs: LabelledPairs) -> Float[np.ndarray, "M"]:
-    """Scores of the true pairs' frames with the word swaps of their descriptions."""
+def _scores(
+    detector: ClipDetector, pairs: LabelledPairs, frames: Float[np.ndarray, "N V L D"]
+) -> Float[np.ndarray, "N"]:
+    texts = detector.embed_texts(pairs.descriptions)
+    return np.asarray(np.einsum("nvld,nd->nvl", frames, texts).max(axis=2).mean(axis=1))
+
+
+def _swap_scores(
+    detector: ClipDetector, pairs: LabelledPairs, frames: Float[np.ndarray, "N V L D"]
+) -> Float[np.ndarray, "M"]:
     index = np.flatnonzero(pairs.labels)
-    swaps = [false_swaps(pairs.descriptions[int(i)]) for i in index]
+    swaps = [pairs.false_swaps(int(i)) for i in index]
     texts = sorted({text for some in swaps for text in some})
     if not texts:
         return np.zeros(0)
-    scores = similarity(detector.embed_frames(pairs.frames[index]), detector.embed_texts(texts))
+    scores = similarity(frames[index], detector.embed_texts(texts))
     asked = np.array([[text in some for text in texts] for some in swaps])
     return np.asarray(scores[asked], dtype=np.float64)
+
+
+def _is_convolutional(model: DualEncoder) -> bool:
+    """Whether pictures are better laid out channels last: of the embedded detectors."""
+    return isinstance(model.vision_model, VisionTower)
