@@ -84,7 +84,9 @@ def save_clip(directory: Path, width: int, layers: int, image_size: int, patch_s
         "pad_token_id": 0,
     }
     vision = {**tower, "image_size": image_size, "patch_size": patch_size}
-    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=512)).save_pretrained(directory)
+    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=512)).save_pretrained(
+        directory
+    )
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_max_length=LENGTH,

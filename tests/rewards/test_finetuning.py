@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from daag.errors import ConfigError, RewardDetectorError
-from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, build_model
+from daag.pretraining.detector_model import MAX_TOKENS, build_model
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
-from daag.rewards.finetuning import FinetuneConfig, LabelledPairs, finetune, hold_out, separation
+from daag.rewards.finetuning import FinetuneConfig, finetune, hold_out
+from daag.rewards.labelled_pairs import LabelledPairs, separation
+from daag.rewards.preprocessing import Preprocessing
 from daag.rewards.vision_tower import VisionTowerConfig
 from daag.rewards.vocabulary import word_tokenizer
 from daag.tasks import word_swaps
@@ -28,7 +30,7 @@ def untrained() -> ClipDetector:
     tower = VisionTowerConfig(
         widths=(16, 16, 32), depths=(1, 1), colour_width=16, colour_size=8, hidden_size=32
     )
-    return ClipDetector(build_model(tower, len(tokenizer)), tokenizer, PREPROCESSING)
+    return ClipDetector(build_model(tower, len(tokenizer)), tokenizer, Preprocessing())
 
 
 def painted(upper: tuple[int, int, int], lower: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:

@@ -173,11 +173,7 @@ def _one_word_changed(fact: Fact, language: Language, rng: np.random.Generator) 
     """A word swap that changes a colour, a kind, the place, or the relation into another than the near miss's."""
     swaps = [Fact.parse(text) for text in word_swaps(fact.description, language)]
     left_out = ("next to", "apart from")
-    swaps = [
-        swap
-        for swap in swaps
-        if swap.relation not in left_out and swap.looks != fact.looks[::-1]
-    ]
+    swaps = [swap for swap in swaps if swap.relation not in left_out and swap.looks != fact.looks[::-1]]
     return swaps[int(rng.integers(len(swaps)))]
 
 

@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from daag.episodes import Achievement, Episode
-from daag.errors import EditError, PlannerError
+from daag.errors import EditError, LanguageError, PlannerError
 from daag.hindsight.acceptance import EditedSegment, judge_for_detector
 from daag.hindsight.augmentation import Hindsight
-from daag.rewards.finetuning import LabelledPairs
-from daag.tasks import ObjectEdit, Subgoal
+from daag.llm import Planner
+from daag.rewards.labelled_pairs import LabelledPairs
+from daag.rewards.labelling import contradicted_by
+from daag.rewards.text_swap import lacks
+from daag.tasks import EditPlan, Fact, ObjectEdit, Subgoal
 
 
 Told = tuple[np.ndarray, str, bool, tuple[str, ...]]
@@ -50,7 +53,8 @@ def prepare_lesson(
     where that something is a subgoal, new ones; never both, since each kind keeps some for choosing the best step. Where
     a repaint would make it one, the repainted frame is a true new pair, and there are two false ones: the frame before the
     repaint, which looks the same but for the objects' looks, and the repainted observation before, in which the objects look
-    right and are not yet where they should be.
+    right and are not yet where they should be. The frame is repainted once more, to show something that differs from the
+    subgoal by a word or by the order of its objects, where that makes the subgoal false.
 
     Args:
         hindsight: asks, edits and judges.
@@ -104,28 +108,82 @@ def _repaint(
     goal: Subgoal,
     seed: int,
 ) -> None:
-    plan = hindsight.planner.propose_edit(achievement.description, goal, episode.objects).plan
-    if plan is None or hindsight.editor is None:
-        return
-    frames = episode.observation_index[[achievement.end - 1, achievement.end]]
     digest = hashlib.sha256(repr((episode.id, goal.description, achievement.end, seed)).encode())
+    drawn = int(digest.hexdigest()[:8], 16) % 2**31
+    plan = hindsight.planner.propose_edit(achievement.description, goal, episode.objects).plan
+    if plan is None:
+        return
+    index = episode.observation_index[[achievement.end - 1, achievement.end]]
+    segment = _edited(lesson, hindsight, episode, index, plan, drawn)
+    if segment is None:
+        return
+    lesson.num_repainted += 1
+    renamed = _renamed(episode, plan)
+    lesson.new += [
+        (segment.edited[1], goal.description, True, renamed),
+        (segment.edited[0], goal.description, False, renamed),
+        (segment.source[1], goal.description, False, episode.objects),
+    ]
+    rival = _rival(hindsight.planner, goal, np.random.default_rng(drawn))
+    plan = rival and hindsight.planner.propose_edit(achievement.description, rival, episode.objects).plan
+    if rival is None or plan is None or not _rules_out(rival, goal, _renamed(episode, plan)):
+        return
+    segment = _edited(lesson, hindsight, episode, index[1:], plan, drawn)
+    if segment is not None:
+        renamed = _renamed(episode, plan)
+        lesson.new += [
+            (segment.edited[0], goal.description, False, renamed),
+            (segment.edited[0], rival.description, True, renamed),
+        ]
+
+
+def _edited(
+    lesson: Lesson, hindsight: Hindsight, episode: Episode, index: np.ndarray, plan: EditPlan, seed: int
+) -> EditedSegment | None:
+    """Some frames repainted; None, and counted, where that cannot be or the gate turns it down."""
+    assert hindsight.editor is not None
     try:
-        edited = hindsight.editor.edit(episode, frames, plan, int(digest.hexdigest()[:8], 16) % 2**31)
+        edited = hindsight.editor.edit(episode, index, plan, seed)
     except EditError:
         lesson.num_rejected += 1
-        return
-    segment = EditedSegment(episode, frames, plan, edited)
+        return None
+    segment = EditedSegment(episode, index, plan, edited)
     captions = [_captions(edit) for edit in plan.edits]
     if not judge_for_detector(segment, captions, hindsight.detector, hindsight.config.gate).accepted:
         lesson.num_rejected += 1
-        return
-    lesson.num_repainted += 1
-    renamed = tuple(plan.renaming.get(name, name) for name in episode.objects)
-    lesson.new += [
-        (edited[1], goal.description, True, renamed),
-        (edited[0], goal.description, False, renamed),
-        (segment.source[1], goal.description, False, episode.objects),
-    ]
+        return None
+    return segment
+
+
+def _renamed(episode: Episode, plan: EditPlan) -> tuple[str, ...]:
+    """The names of the scene's objects after an edit."""
+    return tuple(plan.renaming.get(name, name) for name in episode.objects)
+
+
+def _rival(planner: Planner, goal: Subgoal, rng: np.random.Generator) -> Subgoal | None:
+    """Something of the goal's relation that differs by a word, or, every other time, by the order of its objects; None
+    where the planner knows nothing of that kind."""
+    others = [fact for fact in map(_read, planner.distractors(goal.description)) if fact is not None]
+    wanted = _read(goal.description)
+    others = [fact for fact in others if wanted is not None and fact.relation == wanted.relation]
+    if not others or wanted is None:
+        return None
+    exchanged = [fact for fact in others if fact.looks == wanted.looks[::-1] and len(fact.looks) == 2]
+    choices = exchanged if exchanged and rng.random() < 0.5 else others
+    chosen = choices[int(rng.integers(len(choices)))]
+    return Subgoal(chosen.description, chosen.instruction)
+
+
+def _read(description: str) -> Fact | None:
+    try:
+        return Fact.parse(description)
+    except LanguageError:
+        return None
+
+
+def _rules_out(rival: Subgoal, goal: Subgoal, objects: Sequence[str]) -> bool:
+    """Whether the goal is surely false where the rival is true, in a scene of these objects."""
+    return bool(contradicted_by(rival.description, [goal.description])[0]) or lacks(objects, goal.description)
 
 
 def _captions(edit: ObjectEdit) -> tuple[str, str]:

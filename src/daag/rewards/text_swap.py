@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from daag.errors import LanguageError, RewardDetectorError
 from daag.rewards.detector import RewardDetector, similarity
-from daag.rewards.labelling import contradictions
+from daag.rewards.labelling import contradicted_by
 from daag.tasks import Fact, Language, word_swaps
 
 
@@ -99,15 +99,18 @@ def false_swaps(
         objects: names of all that the scene holds; none where that is not known.
     """
     swaps = _swaps(description, language)
-    against = contradictions([description, *swaps])[0, 1:]
-    return tuple(
-        swap for swap, sure in zip(swaps, against, strict=True) if sure or _lacks(objects, swap)
-    )
+    against = contradicted_by(description, swaps)
+    return tuple(swap for swap, sure in zip(swaps, against, strict=True) if sure or lacks(objects, swap))
 
 
-def _lacks(objects: Collection[str], description: str) -> bool:
-    """Whether a scene, where it is known, lacks an object that a description speaks of."""
-    return bool(objects) and not {str(look) for look in Fact.parse(description).looks} <= set(objects)
+def lacks(objects: Collection[str], description: str) -> bool:
+    """Whether a scene, where its objects are known, lacks one that a description speaks of; False of a sentence that is no
+    fact."""
+    try:
+        looks = Fact.parse(description).looks
+    except LanguageError:
+        return False
+    return bool(objects) and not {str(look) for look in looks} <= set(objects)
 
 
 def _swaps(description: str, language: Language | None) -> tuple[str, ...]:
