@@ -5,7 +5,7 @@ do not show the fact, a third shows it with the roles exchanged, a third with on
 its geometry. What a frame shows is the world's word.  Source: our choice.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from daag.envs import EpisodeRecorder, make_expert
 from daag.episodes import Episode
 from daag.errors import SceneError
 from daag.play import name_of
-from daag.tasks import RELATIONS, Fact, Language, Look, language_of, word_swaps
+from daag.tasks import RELATIONS, Fact, Language, Look, word_swaps
 
 Kind = Literal["true", "exchanged", "one word", "near miss"]
 
@@ -73,26 +73,22 @@ def examine(env_name: str, fact: Fact, num_frames: int, seed: int) -> Examinatio
     kinds: list[Kind] = ["true"] * (num_frames // 2)
     kinds += [FALSE_KINDS[index % len(FALSE_KINDS)] for index in range(num_frames - len(kinds))]
     env, rng = make_env(env_name, motion_frames=0), np.random.default_rng((seed, 31))
-    frames, facts = zip(*(_frame(env, fact, kind, rng) for kind in kinds), strict=True)
+    frames, facts = zip(*(_frame(env, language_of(env_name), fact, kind, rng) for kind in kinds), strict=True)
     return Examination(fact.description, np.stack(frames), tuple(kinds), facts)
 
 
-def act(env: Env, scene_of: Fact, goal: Fact, rng: np.random.Generator, name: str = "examination") -> Acted:
-    """Let the expert of a world bring something about, until it is true or time is over.
+def act(env: Env, fact: Fact, rng: np.random.Generator, name: str) -> Acted:
+    """Let the expert of a world bring a fact about in a fresh scene, until it is true or time is over.
 
     Args:
         env: one of daag's own worlds.
-        scene_of: the scene holds this fact's objects.
-        goal: what is brought about.
-        rng: where scenes come from.
+        fact: what is brought about.
+        rng: where the scene comes from.
         name: of the episode.
-
-    Raises:
-        SceneError: the scene lacks an object of the goal.
     """
     seed = int(rng.integers(2**31))
-    observation, info = env.reset(seed=seed, options={"goal": (scene_of.description,)})
-    return _acted(env, observation, info, goal, seed, rng, name)
+    observation, info = env.reset(seed=seed, options={"goal": (fact.description,)})
+    return _acted(env, observation, info, fact, seed, rng, name)
 
 
 def _acted(
@@ -110,23 +106,22 @@ def _acted(
 
 
 def _frame(
-    env: Env, fact: Fact, kind: Kind, rng: np.random.Generator
+    env: Env, language: Language, fact: Fact, kind: Kind, rng: np.random.Generator
 ) -> tuple[UInt8[np.ndarray, "H W 3"], frozenset[str]]:
     for _ in range(PATIENCE):
-        found = _try(env, fact, kind, rng)
+        found = _try(env, language, fact, kind, rng)
         if found is not None:
             return found
     raise SceneError(f"in {PATIENCE} scenes no frame came about for {fact.description!r} ({kind})")
 
 
 def _try(
-    env: Env, fact: Fact, kind: Kind, rng: np.random.Generator
+    env: Env, language: Language, fact: Fact, kind: Kind, rng: np.random.Generator
 ) -> tuple[np.ndarray, frozenset[str]] | None:
-    language = env.unwrapped.language
     seed = int(rng.integers(2**31))
     scene_of = _one_word_changed(fact, language, rng) if kind == "one word" else fact
     observation, info = env.reset(seed=seed, options={"goal": (scene_of.description,)})
-    goal = _goal(fact, scene_of, kind, info["objects"], language, rng)
+    goal = _goal(fact, scene_of, kind, info["objects"], rng)
     if goal is None or goal.description in info["facts"]:
         return None
     acted = _acted(env, observation, info, goal, seed, rng, "examination")
@@ -147,7 +142,6 @@ def _goal(
     scene_of: Fact,
     kind: Kind,
     objects: Sequence[str],
-    language: Language,
     rng: np.random.Generator,
 ) -> Fact | None:
     """What the expert brings about for a frame of a kind; None where this scene has nothing for it."""

@@ -167,7 +167,7 @@ def source_episodes(fact: Fact, sources: list[Fact], env_name: str, count: int, 
             tries += 1
             if tries > 20 * count:
                 raise SceneError(f"the expert brought about {source.description!r} too rarely")
-            acted = act(env, source, source, rng, f"source/{seed}/{len(episodes)}")
+            acted = act(env, source, rng, f"source/{seed}/{len(episodes)}")
             shown = [source.description in facts for facts in acted.facts]
             if shown[0] or not shown[-1] or any(fact.description in facts for facts in acted.facts):
                 continue

@@ -21,7 +21,6 @@ from daag.rewards.labelling import contradicted_by
 from daag.rewards.text_swap import lacks
 from daag.tasks import EditPlan, Fact, ObjectEdit, Subgoal
 
-
 Told = tuple[np.ndarray, str, bool, tuple[str, ...]]
 """Frame, uint8 (H, W, 3), description, whether it is true, and the names of the scene's objects."""
 

@@ -7,7 +7,7 @@ cost. Source: our choice.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import torch
@@ -47,11 +47,11 @@ class Claims:
         texts = tuple(sorted({*pairs.descriptions, *(text for some in swaps for text in some)}))
         place = {text: column for column, text in enumerate(texts)}
 
-        @lru_cache(maxsize=None)
+        @cache
         def against(description: str) -> Bool[np.ndarray, "M"]:
             return contradicted_by(description, texts)
 
-        @lru_cache(maxsize=None)
+        @cache
         def absent(objects: tuple[str, ...]) -> Bool[np.ndarray, "M"]:
             return np.array([lacks(objects, text) for text in texts], dtype=bool)
 
