@@ -124,8 +124,10 @@ def _repaint(
         (segment.source[1], goal.description, False, episode.objects),
     ]
     rival = _rival(hindsight.planner, goal, np.random.default_rng(drawn))
-    plan = rival and hindsight.planner.propose_edit(achievement.description, rival, episode.objects).plan
-    if rival is None or plan is None or not _rules_out(rival, goal, _renamed(episode, plan)):
+    if rival is None:
+        return
+    plan = hindsight.planner.propose_edit(achievement.description, rival, episode.objects).plan
+    if plan is None or not _rules_out(rival, goal, _renamed(episode, plan)):
         return
     segment = _edited(lesson, hindsight, episode, index[1:], plan, drawn)
     if segment is not None:

@@ -39,9 +39,8 @@ class LabelledPairs:
 
     def take(self, index: Int64[np.ndarray, "M"]) -> "LabelledPairs":
         """Some of the pairs."""
-        descriptions, objects = (
-            tuple(texts[int(i)] for i in index) for texts in (self.descriptions, self.objects)
-        )
+        descriptions = tuple(self.descriptions[int(i)] for i in index)
+        objects = tuple(self.objects[int(i)] for i in index)
         return LabelledPairs(self.frames[index], descriptions, self.labels[index], objects)
 
     def false_swaps(self, index: int) -> tuple[str, ...]:
