@@ -100,7 +100,7 @@ class Taught:
     """Text-swap sensitivity on the held-out true pairs; None where nothing can be swapped."""
     text_swap_after: float | None
     recalibrated: tuple[str, ...]
-    """Families of descriptions whose threshold was chosen anew."""
+    """Families, and sentences of the task, whose threshold was chosen anew."""
 
 
 def finetune_store(config: FinetuneStoreConfig, console: Console | None = None) -> Taught:
@@ -142,7 +142,8 @@ def finetune_store(config: FinetuneStoreConfig, console: Console | None = None) 
             "old ones; nothing is saved. The detector may know the task already; else try more episodes or steps"
         )
     held_new, held_old = hold_out(new, old, config.training, config.seed)
-    tuned = recalibrated(tuned, held_new, held_old, np.random.default_rng(config.seed))
+    sentences = [goal.description for goal in subgoals]
+    tuned = recalibrated(tuned, held_new, held_old, sentences, np.random.default_rng(config.seed))
     taught = Taught(
         num_episodes=len(episodes),
         num_new=len(new),

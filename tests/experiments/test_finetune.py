@@ -18,7 +18,8 @@ TASK = Fact.parse("the red cube is on the blue cube")
 
 def a_run(threshold: float = 0.5) -> Run:
     kinds = ["true", "true", "exchanged", "one word", "near miss", "near miss"]
-    arm = {"threshold": threshold, "scores": [0.9, 0.4, 0.6, 0.1, 0.2, 0.7], "old_scores": [0.6, 0.4, 0.4]}
+    arm = {"threshold": threshold, "scores": [0.9, 0.4, 0.6, 0.1, 0.2, 0.7]}
+    arm |= {"old_threshold": 0.5, "old_scores": [0.6, 0.4, 0.4]}
     return Run.of({"kinds": kinds, "old_labels": [True, True, False], "arms": {"hea": arm}})
 
 

@@ -6,7 +6,7 @@ import pytest
 from daag.errors import RewardDetectorError
 from daag.rewards.calibration import Calibration, Threshold, choose_threshold
 from daag.rewards.clip import ClipDetector, pretrained
-from daag.rewards.labelled_pairs import LabelledPairs, pair_scores, swap_scores
+from daag.rewards.labelled_pairs import LabelledPairs, joined, pair_scores, swap_scores
 from daag.rewards.recalibration import Evidence, balanced_error, balanced_threshold, recalibrated
 
 ON, OFF = "the red cube is on the blue cube", "the blue cube is on the red cube"
@@ -61,27 +61,31 @@ def frames(count: int, description: str, seed: int) -> LabelledPairs:
     return LabelledPairs(noise, (description,) * count, np.arange(count) % 2 == 0)
 
 
-def test_the_taught_family_is_cut_anew_on_both_kinds_of_pairs_and_no_other_is(detector):
-    new, old = frames(30, ON, 0), frames(30, OFF, 1)
-    found = recalibrated(detector, new, old, np.random.default_rng(0))
-    scores = np.concatenate(
-        [np.concatenate([pair_scores(detector, part), swap_scores(detector, part)]) for part in (new, old)]
-    )
-    labels = np.concatenate(
-        [
-            np.concatenate([part.labels, np.zeros(len(swap_scores(detector, part)), bool)])
-            for part in (new, old)
-        ]
-    )
-    expected = choose_threshold(scores, labels, np.random.default_rng(0), 0.8, 0.5)
-    assert found.calibration.thresholds["on"].value == pytest.approx(expected.value, abs=1e-6)
-    assert found.calibration.thresholds["on"].num_positives == 30
-    assert found.calibration.thresholds["object"] == detector.calibration.thresholds["object"]
-    assert detector.calibration.thresholds["on"].value == 0.9  # nothing is changed in place
+def expected(detector: ClipDetector, pairs: LabelledPairs) -> float:
+    swaps = swap_scores(detector, pairs)
+    scores = np.concatenate([pair_scores(detector, pairs), swaps])
+    labels = np.concatenate([pairs.labels, np.zeros(len(swaps), bool)])
+    return choose_threshold(scores, labels, np.random.default_rng(0), 0.8, 0.5).value
 
 
-def test_too_few_pairs_leave_the_threshold_and_old_pairs_alone_recalibrate_nothing(detector):
-    few = recalibrated(detector, frames(10, ON, 0), frames(10, OFF, 1), np.random.default_rng(0))
+def test_a_taught_sentence_has_a_threshold_of_its_own_and_its_family_one_from_old_pairs(detector):
+    new, old = frames(60, ON, 0), frames(60, OFF, 1)
+    found = recalibrated(detector, new, old, [ON], np.random.default_rng(0))
+    assert found.success_threshold(ON) == pytest.approx(expected(detector, new), abs=1e-6)
+    assert found.success_threshold(OFF) == pytest.approx(expected(detector, old), abs=1e-6)
+    assert found.calibration.thresholds[ON].num_positives == 30
+    assert found.success_threshold(OBJECT) == 0.9
+    assert detector.success_threshold(ON) == 0.9  # nothing is changed in place
+    assert Calibration.from_json(found.calibration.to_json()) == found.calibration
+
+
+def test_pairs_of_other_sentences_choose_no_sentences_threshold(detector):
+    new = joined(frames(60, ON, 0), frames(60, OFF, 1))  # a rival that was repainted beside
+    found = recalibrated(detector, new, frames(0, OFF, 2), [ON], np.random.default_rng(0))
+    assert found.success_threshold(ON) == pytest.approx(expected(detector, frames(60, ON, 0)), abs=1e-6)
+    assert found.success_threshold(OFF) == 0.9
+
+
+def test_too_few_pairs_leave_the_thresholds(detector):
+    few = recalibrated(detector, frames(10, ON, 0), frames(10, OFF, 1), [ON], np.random.default_rng(0))
     assert few.calibration == detector.calibration
-    other = recalibrated(detector, frames(0, ON, 0), frames(60, OFF, 1), np.random.default_rng(0))
-    assert other.calibration == detector.calibration

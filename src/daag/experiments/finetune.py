@@ -2,9 +2,10 @@
 
 Frames of a few source tasks are labelled as rewards would label them: true where an episode ended in success, false one
 observation before. All arms go on from the same detector with the same source frames, steps and seeds; pixel arms also get
-the frames repainted to show the held-out task, and so `oracle` gets them drawn again by the simulator. `source-only` learns
+the frames repainted to show the held-out task; for `oracle` the simulator draws them again. `source-only` learns
 from source frames alone; there the target's sentence is told false of no frame. Thresholds come from source and repainted
-frames that training left out, never from a frame of the examination.
+frames that training left out, never from a frame of the examination: of the held-out task from its repainted frames, where there
+are any, of the old ones from theirs.
 """
 
 from dataclasses import dataclass, replace
@@ -31,7 +32,12 @@ from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
 from daag.rewards.finetuning import FinetuneConfig, finetune, hold_out
 from daag.rewards.labelled_pairs import LabelledPairs
-from daag.rewards.recalibration import balanced_error, balanced_threshold, evidence_of
+from daag.rewards.recalibration import (
+    balanced_error,
+    balanced_threshold,
+    evidence_of,
+    of_sentence,
+)
 from daag.rewards.text_swap import text_swap_sensitivity
 from daag.tasks import Fact, Subgoal, is_held_out, language_of, possible_facts
 
@@ -119,9 +125,9 @@ def run_cell(cell: Cell, env_name: str, detector_name: str, arms: tuple[str, ...
     for arm in (*REFERENCES, *arms):
         hindsight = make_hindsight("relabel" if arm in REFERENCES else arm, planner, detector, env_name)
         lesson = prepare_lesson(hindsight, episodes, [Subgoal(fact.description, fact.instruction)], cell.seed)
-        tuned, held = _taught(arm, detector, *lesson.pairs, fact, size, cell.seed)
+        tuned, *held = _taught(arm, detector, *lesson.pairs, fact, size, cell.seed)
         found[arm] = {
-            **_examined(tuned, held, test, old, env_name),
+            **_examined(tuned, *held, test, old, env_name),
             "num_repainted": lesson.num_repainted,
             "num_rejected": lesson.num_rejected,
             "unchanged": tuned is detector,
@@ -185,26 +191,29 @@ def _taught(
     fact: Fact,
     size: Size,
     seed: int,
-) -> tuple[ClipDetector, tuple[LabelledPairs, LabelledPairs]]:
-    """A detector, and the pairs that may choose its threshold."""
-    nothing, training = old.take(np.zeros(0, dtype=np.int64)), size.training
+) -> tuple[ClipDetector, LabelledPairs, LabelledPairs]:
+    """A detector, and the pairs that choose its thresholds of the held-out task and of the old ones."""
+    training = size.training
     if arm == "base":
-        return detector, (nothing, old)
+        return detector, old, old
     if arm == "source-only":  # the target's sentence is told false of no frame
         training = replace(training, unasked=(fact.description,))
-        new, old = old, nothing
-    held = hold_out(new, old, training, seed)
-    return finetune(detector, new, old, training, seed), held
+        tuned = finetune(detector, old, nothing := old.take(np.zeros(0, dtype=np.int64)), training, seed)
+        held, _ = hold_out(old, nothing, training, seed)
+        return tuned, held, held
+    held_new, held_old = hold_out(new, old, training, seed)
+    tuned = finetune(detector, new, old, training, seed)
+    return tuned, of_sentence(held_new, fact.description), held_old
 
 
 def _examined(
     detector: ClipDetector,
-    held: tuple[LabelledPairs, LabelledPairs],
+    held_new: LabelledPairs,
+    held_old: LabelledPairs,
     test: Examination,
     old: list[Examination],
     env_name: str,
 ) -> dict[str, object]:
-    threshold = balanced_threshold([evidence_of(detector, part) for part in held if len(part)])
     true = test.labels
     swaps = text_swap_sensitivity(
         detector,
@@ -214,8 +223,9 @@ def _examined(
         language_of(env_name),
     )
     return {
-        "threshold": threshold,
+        "threshold": balanced_threshold([evidence_of(detector, held_new)]),
         "scores": _scores(detector, test),
+        "old_threshold": balanced_threshold([evidence_of(detector, held_old)]),
         "old_scores": list(chain.from_iterable(_scores(detector, each) for each in old)),
         "text_swap_sensitivity": swaps.overall,
     }
@@ -289,7 +299,10 @@ class Run:
 
     def old_error(self, arm: str) -> float:
         """Balanced error on the source tasks."""
-        scores, threshold = np.array(self.arms[arm]["old_scores"]), float(str(self.arms[arm]["threshold"]))
+        scores, threshold = (
+            np.array(self.arms[arm]["old_scores"]),
+            float(str(self.arms[arm]["old_threshold"])),
+        )
         return balanced_error(scores >= threshold, self.old_labels)
 
     def share_wrong(self, arm: str, kind: str) -> float:

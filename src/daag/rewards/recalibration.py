@@ -1,8 +1,9 @@
 """Thresholds after finetuning: chosen again on the pairs that training left out.
 
-Training moves scores. What held before is kept for families that nothing new was taught of; of those that the new pairs speak
-of, the threshold is chosen anew, from held-out pairs of the new task and of old ones, and from word swaps of the true ones.
-No frame is asked for that was not labelled or repainted already.  Source: our choice.
+Training moves scores, and those of the new sentence most. So each sentence that was taught gets a threshold of its own, from
+held-out pairs of it; its family, which all other sentences of the relation share, gets one from held-out pairs of old tasks;
+both with the word swaps of the true pairs. Other families keep theirs. No frame is asked for that was not labelled or
+repainted already.  Source: our choice.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from jaxtyping import Bool, Float
 from daag.errors import RewardDetectorError
 from daag.rewards.calibration import choose_threshold, family_of
 from daag.rewards.clip import ClipDetector
-from daag.rewards.labelled_pairs import LabelledPairs, joined, pair_scores, swap_scores
+from daag.rewards.labelled_pairs import LabelledPairs, pair_scores, swap_scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,29 +73,43 @@ def balanced_threshold(parts: Sequence[Evidence]) -> float:
     return float(np.clip(cuts[best[len(best) // 2]], -1.0, 1.0))
 
 
-def recalibrated(
-    detector: ClipDetector, held_new: LabelledPairs, held_old: LabelledPairs, rng: np.random.Generator
-) -> ClipDetector:
-    """A finetuned detector with new thresholds of the families that it was taught something of.
+def of_sentence(pairs: LabelledPairs, description: str) -> LabelledPairs:
+    """Those pairs that have one description."""
+    return pairs.take(np.flatnonzero(np.array(pairs.descriptions, dtype=object) == description))
 
-    The target is that of its calibration: the same precision at the same prevalence. A family with too few held-out pairs
-    for that keeps its threshold, as does every family that the new pairs do not speak of.
+
+def recalibrated(
+    detector: ClipDetector,
+    held_new: LabelledPairs,
+    held_old: LabelledPairs,
+    taught: Sequence[str],
+    rng: np.random.Generator,
+) -> ClipDetector:
+    """A finetuned detector with new thresholds: of the sentences that it was taught, and of their families.
+
+    The target is that of its calibration: the same precision at the same prevalence. Where there are too few held-out pairs
+    for that the threshold stays, and a sentence has none of its own.
 
     Args:
         detector: finetuned.
         held_new: pairs of the new task that training left out, see `daag.rewards.finetuning.hold_out`.
         held_old: likewise, of old tasks.
+        taught: the sentences of the new task.
         rng: of the intervals.
     """
     calibration, thresholds = detector.calibration, dict(detector.calibration.thresholds)
-    every = joined(held_new, held_old)
-    of = np.array([family_of(text) for text in every.descriptions])
-    for family in sorted({family_of(text) for text in held_new.descriptions}):
-        evidence = evidence_of(detector, every.take(np.flatnonzero(of == family)))
-        scores = np.concatenate([evidence.true, evidence.false, evidence.swaps])
+    families = np.array([family_of(text) for text in held_old.descriptions], dtype=object)
+    chosen = {text: of_sentence(held_new, text) for text in taught}
+    for family in sorted({family_of(text) for text in taught}):
+        chosen[family] = held_old.take(np.flatnonzero(families == family))
+    for name, pairs in chosen.items():
+        if not len(pairs):
+            continue
+        evidence = evidence_of(detector, pairs)
+        scores = np.concatenate([evidence.true, evidence.false, evidence.swaps]).astype(np.float64)
         labels = np.arange(len(scores)) < len(evidence.true)
         try:
-            thresholds[family] = choose_threshold(
+            thresholds[name] = choose_threshold(
                 scores, labels, rng, calibration.target_precision, calibration.prevalence
             )
         except RewardDetectorError:  # too few to choose from
