@@ -198,9 +198,9 @@ def _taught(
         return detector, old, old
     if arm == "source-only":  # the target's sentence is told false of no frame
         training = replace(training, unasked=(fact.description,))
-        tuned = finetune(detector, old, nothing := old.take(np.zeros(0, dtype=np.int64)), training, seed)
+        nothing = old.take(np.zeros(0, dtype=np.int64))
         held, _ = hold_out(old, nothing, training, seed)
-        return tuned, held, held
+        return finetune(detector, old, nothing, training, seed), held, held
     held_new, held_old = hold_out(new, old, training, seed)
     tuned = finetune(detector, new, old, training, seed)
     return tuned, of_sentence(held_new, fact.description), held_old
