@@ -18,7 +18,7 @@ from daag.llm.retrieval import nearest_captions
 from daag.play import Moment, Played, play
 from daag.policies import Learner, Policy
 from daag.rewards.detector import RewardDetector, similarity
-from daag.rewards.finetuning import LabelledPairs
+from daag.rewards.labelled_pairs import LabelledPairs
 from daag.rewards.labelling import label
 from daag.tasks import Subgoal, Task
 

@@ -43,7 +43,8 @@ from daag.policies import (
 from daag.rewards.clip import GENERIC, PRETRAINED, ClipDetector, pretrained
 from daag.rewards.detector import RewardDetector
 from daag.rewards.dual_encoder import Dtype
-from daag.rewards.finetuning import FinetuneConfig, LabelledPairs, finetune
+from daag.rewards.finetuning import FinetuneConfig, finetune
+from daag.rewards.labelled_pairs import LabelledPairs
 from daag.tasks import CARRYING_KINDS, language_of
 
 Arm = Literal[

@@ -19,18 +19,14 @@ from daag.episodes import Episode, EpisodeStore, LifelongBuffer
 from daag.errors import ConfigError, RewardDetectorError, RunError
 from daag.hindsight import Hindsight, prepare_lesson
 from daag.label_store import open_store
+from daag.report.reliability import RELIABILITY_FILE
 from daag.rewards.adapters import AdapterConfig
 from daag.rewards.calibration import family_of
 from daag.rewards.clip import ClipDetector
-from daag.rewards.finetuning import (
-    FinetuneConfig,
-    LabelledPairs,
-    finetune,
-    hold_out,
-    pair_scores,
-    separation,
-)
-from daag.rewards.reliability import RELIABILITY_FILE, Reliability, measure_reliability, reliability_json
+from daag.rewards.finetuning import FinetuneConfig, finetune, hold_out
+from daag.rewards.labelled_pairs import LabelledPairs, pair_scores, separation
+from daag.rewards.recalibration import recalibrated
+from daag.rewards.reliability import Reliability, measure_reliability, reliability_json
 from daag.rewards.text_swap import text_swap_sensitivity
 from daag.tasks import Language, Subgoal, language_of
 
@@ -103,6 +99,8 @@ class Taught:
     text_swap_before: float | None
     """Text-swap sensitivity on the held-out true pairs; None where nothing can be swapped."""
     text_swap_after: float | None
+    recalibrated: tuple[str, ...]
+    """Families, and sentences of the task, whose threshold was chosen anew."""
 
 
 def finetune_store(config: FinetuneStoreConfig, console: Console | None = None) -> Taught:
@@ -144,6 +142,8 @@ def finetune_store(config: FinetuneStoreConfig, console: Console | None = None) 
             "old ones; nothing is saved. The detector may know the task already; else try more episodes or steps"
         )
     held_new, held_old = hold_out(new, old, config.training, config.seed)
+    sentences = [goal.description for goal in subgoals]
+    tuned = recalibrated(tuned, held_new, held_old, sentences, np.random.default_rng(config.seed))
     taught = Taught(
         num_episodes=len(episodes),
         num_new=len(new),
@@ -156,6 +156,11 @@ def finetune_store(config: FinetuneStoreConfig, console: Console | None = None) 
         old_after=separation(tuned, held_old, with_swaps=True),
         text_swap_before=_text_swap(detector, language_of(config.env), held_new, held_old),
         text_swap_after=_text_swap(tuned, language_of(config.env), held_new, held_old),
+        recalibrated=tuple(
+            family
+            for family, threshold in sorted(tuned.calibration.thresholds.items())
+            if threshold != detector.calibration.thresholds.get(family)
+        ),
     )
     tuned.save_pretrained(config.out)
     curves = _reliability(tuned, held_new, held_old, config.seed)
