@@ -54,6 +54,9 @@ class AugmentOptions:
     """Which hindsight: `hea`, `compositor`, `relabel`, ..."""
     detector: str = "ready"
     """Reward detector: `ready`, `base`, a directory, or a hub id."""
+    editor: str = "tiny"
+    """Video editor of the arms `hea` and `per-frame`: `tiny`, a pipeline directory, a hub id, or a .json file of settings
+    (docs/diffusion.md)."""
     seed: int = 0
     """Of the edits. Each edit's own seed is made of this, the episode's id and what is to be shown."""
     threads: int = 1
@@ -140,7 +143,7 @@ class AugmentJob:
         planner = make_planner(config.arm, env_name=config.env)
         self._subgoals: tuple[Subgoal, ...] = planner.decompose(config.task)
         self._hindsight: Hindsight = make_hindsight(
-            config.arm, planner, load_detector(config.detector, config.env), config.env
+            config.arm, planner, load_detector(config.detector, config.env), config.env, config.editor
         )
 
     def dry_run(self) -> DryRun:

@@ -57,6 +57,9 @@ class LifelongConfig:
     """Who splits instructions and proposes edits."""
     detector: str = "ready"
     """Reward detector: `ready`, `base`, a directory, or a hub id."""
+    editor: str = "tiny"
+    """Video editor of the arms `hea` and `per-frame`: `tiny`, a pipeline directory, a hub id, or a .json file of settings
+    (docs/diffusion.md)."""
     finetune: bool = True
     """Whether the detector is taught each new task, on repainted frames of the tasks before."""
     evaluation_scenes: int = 50
@@ -257,7 +260,7 @@ class LifelongRun:
         )
         agent = make_agent(
             config.env, config.arm, self._detector, self._planner, config.seed, agent_config,
-            lifelong=lifelong, task_buffer=task_buffer, finetune_detector=config.finetune,
+            lifelong=lifelong, task_buffer=task_buffer, finetune_detector=config.finetune, editor_name=config.editor,
         )  # fmt: skip
         if self._state is not None:
             if self._state.detector:

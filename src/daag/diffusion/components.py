@@ -76,7 +76,7 @@ class EditorComponents:
         return nets_of(self.controlnet)
 
     @property
-    def text_encoders(self) -> list[nn.Module]:
+    def text_encoders(self) -> list[Any]:
         """One, or SDXL's two."""
         return [encoder for encoder in (self.text_encoder, self.text_encoder_2) if encoder is not None]
 
@@ -200,7 +200,7 @@ class EditorComponents:
                 f"unet/config.json: expected in_channels={layouts[0]}, or {layouts[1]} with the inpainting layout "
                 f"(latents, mask, masked-image latents), to fit the autoencoder's {latents}, got {unet.in_channels}"
             )
-        width = sum(int(encoder.config.hidden_size) for encoder in self.text_encoders)  # type: ignore[union-attr]
+        width = sum(int(encoder.config.hidden_size) for encoder in self.text_encoders)
         _expect("unet", "cross_attention_dim", unet.cross_attention_dim, width)
         _expect("unet", "out_channels", unet.out_channels, latents)
         if not isinstance(unet.sample_size, int):

@@ -173,7 +173,7 @@ class ControlNetEditor:
             )
         painted = self._paint(patches, plan, seed)
         if self.config.same_colour:
-            painted = _in_one_colour(patches, painted, self.components.flat_colours)
+            painted = _in_one_colour(patches, painted)
         edited = frames.copy()
         for position in range(len(frames)):
             mine = [
@@ -269,16 +269,12 @@ def _stage(episode: Episode, plan: EditPlan) -> Stage | None:
 
 
 def _in_one_colour(
-    patches: list[_Patch], painted: list[UInt8[np.ndarray, "S S 3"]], flat: bool
+    patches: list[_Patch], painted: list[UInt8[np.ndarray, "S S 3"]]
 ) -> list[UInt8[np.ndarray, "S S 3"]]:
-    """Repaints in which an object has the same colour in every frame, the median of all.
+    """Repaints in which an object has the same flat colour in every frame, the median of all.
 
-    Repaints of crops whose shading was not taken out stay as they are: they have no one colour.
-
-    Args:
-        patches: of all edits.
-        painted: their repaints.
-        flat: whether the colour is all there is to a repaint, and what varies within it is an error.
+    What varies within a repaint is an error of models that were taught flat colours. Repaints of crops whose shading was
+    not taken out stay as they are: they have no one colour.
     """
     colours = [
         patch.crop.colour(image) if patch.crop.intrinsics is not None else None
@@ -288,15 +284,14 @@ def _in_one_colour(
     for patch, colour in zip(patches, colours, strict=True):
         if colour is not None:
             of_edit.setdefault(patch.edit, []).append(colour)
-    common = {number: np.median(mine, axis=0) for number, mine in of_edit.items()}
-    images = []
-    for patch, image, colour in zip(patches, painted, colours, strict=True):
-        if colour is not None:
-            rest = 0.0 if flat else image - colour
-            wanted = np.broadcast_to(common[patch.edit] + rest, image.shape)
-            image = np.clip(np.rint(wanted), 0, 255).astype(np.uint8)
-        images.append(image)
-    return images
+    common = {
+        number: np.clip(np.rint(np.median(mine, axis=0)), 0, 255).astype(np.uint8)
+        for number, mine in of_edit.items()
+    }
+    return [
+        image if colour is None else np.broadcast_to(common[patch.edit], image.shape)
+        for patch, image, colour in zip(patches, painted, colours, strict=True)
+    ]
 
 
 def _bodies_after(

@@ -5,11 +5,11 @@ from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from huggingface_hub import HfApi, constants, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from daag.errors import ModelError
 
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+$")
 _WEIGHTS = re.compile(
     r"(?:^|/)(?:diffusion_pytorch_model|pytorch_model|model)(?:\.fp16)?\.(?:safetensors|bin)$"
 )
@@ -28,7 +28,7 @@ def locate(name: str | Path, folders: Iterable[str], half: bool = False) -> Path
     """
     if Path(name).is_dir():
         return Path(name)
-    if not _is_hub_id(str(name)):
+    if not _HUB_ID.match(str(name)):
         raise ModelError(
             f"expected a directory or a hub id (OWNER/NAME), got {str(name)!r}; there is no such directory"
         )
@@ -74,11 +74,3 @@ def variant_of(folder: Path, half: bool) -> str | None:
 
 def _rank(file: str, half: bool) -> tuple[bool, bool]:
     return not file.endswith(".safetensors"), (".fp16." in file) != half
-
-
-def _is_hub_id(name: str) -> bool:
-    try:
-        validate_repo_id(name)
-    except HFValidationError:
-        return False
-    return name.count("/") == 1
