@@ -82,8 +82,8 @@ def save_pipeline(
         **{**added, **unet},
     )
     for name, parameter in model.named_parameters():  # so that attention is plain to see
-        if "attn" in name and name.endswith("weight"):
-            nn.init.normal_(parameter, std=0.3)
+        if "attentions" in name and name.endswith("weight") and "norm" not in name:
+            nn.init.normal_(parameter, std=0.5)
     model.save_pretrained(directory / "unet")
     vae = AutoencoderKL(
         block_out_channels=(8, 8, 8),
@@ -93,7 +93,9 @@ def save_pipeline(
         norm_num_groups=4,
         sample_size=PIXELS,
     )
-    with torch.no_grad():  # a sharp distribution: diffusers draws from it, daag takes its mode
+    with torch.no_grad():
+        vae.decoder.conv_out.weight *= 4.0  # strong colours
+        # A sharp distribution: diffusers draws from it, daag takes its mode.
         vae.quant_conv.weight[4:] = 0.0
         vae.quant_conv.bias[4:] = -40.0
     vae.save_pretrained(directory / "vae")

@@ -40,7 +40,7 @@ def read_editor_file(path: Path) -> tuple[str, EditorConfig, PipelineConfig]:
     for key, value in settings.items():
         if key not in known:
             raise UnknownNameError(f"setting in {path}", key, ["model", *known])
-        _check(path, key, value, getattr(known[key](), key))
+        settings[key] = _like(path, key, value, getattr(known[key](), key))
     if "controlnets" in settings:
         settings["controlnets"] = {
             shown: _beside(path, name) for shown, name in settings["controlnets"].items()
@@ -58,10 +58,10 @@ def _beside(path: Path, name: str) -> str:
     return str(beside) if name not in EMBEDDED and beside.is_dir() else name
 
 
-def _check(path: Path, key: str, value: object, default: object) -> None:
-    """JSON's types are few: a number for a number, an object for a mapping."""
-    expected: tuple[type, ...] = (type(default),)
-    if isinstance(default, float):
-        expected = (float, int)
-    if not isinstance(value, expected) or (isinstance(value, bool) and not isinstance(default, bool)):
+def _like(path: Path, key: str, value: object, default: object) -> object:
+    """The value in the type of the default: JSON's 3 may stand for 3.0."""
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, type(default)) or isinstance(value, bool) != isinstance(default, bool):
         raise ConfigError(f"{path}: expected {key} to be like {default!r}, got {value!r}")
+    return value

@@ -178,7 +178,7 @@ def save_components(
     root.mkdir(parents=True, exist_ok=True)
     for name, module in components.modules.items():
         before = next((parameter.dtype for parameter in module.parameters()), torch.float32)
-        module.to(dtype).save_pretrained(root / name)  # type: ignore[operator]
+        module.to(dtype).save_pretrained(str(root / name))  # type: ignore[operator]
         module.to(before)
     parts = {**components.modules, "tokenizer": components.tokenizer, "scheduler": components.scheduler}
     components.tokenizer.save_pretrained(root / "tokenizer")
