@@ -16,7 +16,11 @@ def save_tokenizer(directory: Path) -> CLIPTokenizer:
     directory.mkdir(parents=True)
     letters = [*"abcdefghijklmnopqrstuvwxyz"]
     merges = ["r e", "re d</w>", "c u", "cu b", "cub e</w>"]
-    words = [*letters, *(f"{letter}</w>" for letter in letters), *(merge.replace(" ", "") for merge in merges)]
+    words = [
+        *letters,
+        *(f"{letter}</w>" for letter in letters),
+        *(merge.replace(" ", "") for merge in merges),
+    ]
     vocabulary = {word: index for index, word in enumerate([*words, "<|startoftext|>", "<|endoftext|>"])}
     (directory / "vocab.json").write_text(json.dumps(vocabulary))
     (directory / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]))
@@ -126,7 +130,11 @@ def save_controlnet(directory: Path, xl: bool = False, seed: int = 1) -> Path:
             else {}
         ),
     )
-    for part in [*net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out]:
+    for part in [
+        *net.controlnet_down_blocks,
+        net.controlnet_mid_block,
+        net.controlnet_cond_embedding.conv_out,
+    ]:
         nn.init.normal_(part.weight, std=0.3)  # zero until they are trained
     net.save_pretrained(directory)
     return directory

@@ -15,6 +15,7 @@ from diffusers import (
     StableDiffusionXLControlNetInpaintPipeline,
 )
 from diffusers.models.attention_processor import AttnProcessor2_0
+from tests.diffusion.stable_diffusion import PIXELS, save_controlnet, save_pipeline
 from transformers import CLIPTokenizer
 
 from daag.assembly import load_editor
@@ -27,7 +28,6 @@ from daag.diffusion.loading import load_components, save_components
 from daag.diffusion.sampling import CropBatch, Sampling, repaint
 from daag.errors import ConfigError, DaagWarning, EditError, ModelError, UnknownNameError
 from daag.tasks import EditPlan, ObjectEdit
-from tests.diffusion.stable_diffusion import PIXELS, save_controlnet, save_pipeline
 
 GREEN = EditPlan((ObjectEdit("modify", "red cube", "green cube"),))
 SPHERE = EditPlan((ObjectEdit("replace", "red cube", "red sphere"),))
@@ -85,13 +85,15 @@ def test_without_anchors_it_paints_what_diffusers_own_pipeline_paints(sd, model,
     captions = ours.encode_text(["a red cube", "a blue cube"])
     negative = ours.encode_negative("red").pick([0, 0])
     steps = [torch.Generator().manual_seed(seed) for seed in (5, 6)]
-    painted = repaint(
-        ours, batch, captions, noise, Sampling(4, 3.0), None, negative, steps
-    )
+    painted = repaint(ours, batch, captions, noise, Sampling(4, 3.0), None, negative, steps)
     theirs = load_components(sd / model, config)
     for part in (theirs.unet, *theirs.controlnets):
         part.set_attn_processor(AttnProcessor2_0())
-    kind = StableDiffusionXLControlNetInpaintPipeline if model == "xl" else StableDiffusionControlNetInpaintPipeline
+    kind = (
+        StableDiffusionXLControlNetInpaintPipeline
+        if model == "xl"
+        else StableDiffusionControlNetInpaintPipeline
+    )
     second = {"text_encoder_2": theirs.text_encoder_2, "tokenizer_2": theirs.tokenizer_2}
     pipeline = kind(
         vae=theirs.vae,
@@ -223,7 +225,9 @@ def test_batches_that_do_not_fit_the_memory_are_halved_and_said(components, make
 def test_an_autoencoder_that_overflows_in_half_precision_computes_in_single(sd, make_episode, tmp_path):
     shutil.copytree(sd / "inpaint", tmp_path / "overflowing")
     vae = AutoencoderKL.from_pretrained(sd / "inpaint" / "vae")
-    with torch.no_grad():  # beyond 65504 after the convolution; the normalisation behind it takes the scale out
+    with (
+        torch.no_grad()
+    ):  # beyond 65504 after the convolution; the normalisation behind it takes the scale out
         vae.decoder.conv_in.weight *= 6e4 / vae.decoder.conv_in.weight.abs().max()
     vae.register_to_config(force_upcast=False)
     vae.save_pretrained(tmp_path / "overflowing" / "vae")
@@ -345,7 +349,12 @@ def test_one_set_of_weights_of_each_part_is_downloaded():
     weights = ["model", "model.fp16", "model.non_ema"]
     files = [f"unet/diffusion_pytorch_{name}{end}" for name in weights for end in (".safetensors", ".bin")]
     files += ["unet/config.json", "vae/diffusion_pytorch_model.bin", "vae/config.json", "model_index.json"]
-    files += ["README.md", "v1-5-pruned.safetensors", "safety_checker/model.safetensors", "tokenizer/merges.txt"]
+    files += [
+        "README.md",
+        "v1-5-pruned.safetensors",
+        "safety_checker/model.safetensors",
+        "tokenizer/merges.txt",
+    ]
     folders = ["", "unet", "vae", "tokenizer"]
     small = ["vae/diffusion_pytorch_model.bin", "vae/config.json", "model_index.json", "tokenizer/merges.txt"]
     for half, name in ((False, "model"), (True, "model.fp16")):
@@ -357,7 +366,12 @@ def test_an_editor_and_its_settings_are_read_from_a_file(sd, tmp_path, make_epis
     for name in ("inpaint", "depth"):
         shutil.copytree(sd / name, tmp_path / name)
     file = tmp_path / "sd.json"
-    settings = {"model": "inpaint", "controlnets": {"depth": "depth"}, "num_inference_steps": 2, "batch_size": 4}
+    settings = {
+        "model": "inpaint",
+        "controlnets": {"depth": "depth"},
+        "num_inference_steps": 2,
+        "batch_size": 4,
+    }
     file.write_text(json.dumps({**settings, "guidance_scale": 3}))
     editor, rival = load_editor("hea", str(file)), load_editor("per-frame", str(file))
     assert isinstance(editor, ControlNetEditor) and isinstance(rival, ControlNetEditor)
