@@ -15,12 +15,14 @@ from diffusers import (
     StableDiffusionXLControlNetInpaintPipeline,
 )
 from diffusers.models.attention_processor import AttnProcessor2_0
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.diffusion.stable_diffusion import PIXELS, save_controlnet, save_pipeline
 from transformers import CLIPTokenizer
 
 from daag.assembly import load_editor
 from daag.diffusion import ControlNetEditor, EditorConfig, PipelineConfig, painting
-from daag.diffusion.compositing import tight_mask
+from daag.diffusion.compositing import box_mask, tight_mask
 from daag.diffusion.control_images import control_image
 from daag.diffusion.crops import cut_crop
 from daag.diffusion.hub import wanted_files
@@ -44,8 +46,18 @@ def sd(tmp_path_factory) -> Path:
     save_pipeline(root / "lcm", guided=True)
     save_controlnet(root / "depth")
     save_controlnet(root / "normals", seed=2)
+    save_controlnet(root / "edges", seed=3)
     save_controlnet(root / "depth-xl", xl=True)
     return root
+
+
+@pytest.fixture(scope="module")
+def pipelines(sd: Path) -> list[ControlNetEditor]:
+    """With a UNet of either layout, in single and in half precision."""
+    return [
+        ControlNetEditor.from_pretrained(sd / "inpaint", None, shown(sd, "depth", dtype="bfloat16")),
+        ControlNetEditor.from_pretrained(sd / "plain", None, shown(sd, "depth", "edges")),
+    ]
 
 
 def shown(sd: Path, *conditions: str, **settings: object) -> PipelineConfig:
@@ -129,7 +141,7 @@ def test_without_anchors_it_paints_what_diffusers_own_pipeline_paints(sd, model,
 
 
 @pytest.mark.parametrize(
-    ("model", "nets", "settings"),
+    ("model", "nets", "how"),
     [
         ("inpaint", ("depth", "normals"), {"guidance_scale": 4.0, "negative_prompt": "blue"}),
         ("inpaint", ("depth",), {"scheduler": "FlowMatchEulerDiscreteScheduler", "look_back": True}),
@@ -140,9 +152,9 @@ def test_without_anchors_it_paints_what_diffusers_own_pipeline_paints(sd, model,
         ("lcm", ("depth",), {"guidance_scale": 8.0, "scheduler": "LCMScheduler"}),
     ],
 )
-def test_pipelines_edit_episodes_and_leave_all_else_as_it_is(sd, make_episode, model, nets, settings):
-    folders = {"depth": "depth-xl" if model == "xl" else "depth", "normals": "normals", "edges": "normals"}
-    config = PipelineConfig(controlnets={net: str(sd / folders[net]) for net in nets}, **settings)
+def test_pipelines_edit_episodes_and_leave_all_else_as_it_is(sd, make_episode, model, nets, how):
+    folders = {net: str(sd / (f"{net}-xl" if model == "xl" else net)) for net in nets}
+    config = PipelineConfig(controlnets=folders, **how)
     editor = ControlNetEditor.from_pretrained(sd / model, EditorConfig(num_inference_steps=3), config)
     episode = make_episode(PATH, (10, 2, 19, 10))
     edited = editor.edit(episode, np.arange(3), GREEN, 0)
@@ -366,13 +378,13 @@ def test_an_editor_and_its_settings_are_read_from_a_file(sd, tmp_path, make_epis
     for name in ("inpaint", "depth"):
         shutil.copytree(sd / name, tmp_path / name)
     file = tmp_path / "sd.json"
-    settings = {
+    told = {
         "model": "inpaint",
         "controlnets": {"depth": "depth"},
         "num_inference_steps": 2,
         "batch_size": 4,
     }
-    file.write_text(json.dumps({**settings, "guidance_scale": 3}))
+    file.write_text(json.dumps({**told, "guidance_scale": 3}))
     editor, rival = load_editor("hea", str(file)), load_editor("per-frame", str(file))
     assert isinstance(editor, ControlNetEditor) and isinstance(rival, ControlNetEditor)
     assert editor.config == EditorConfig(num_inference_steps=2, batch_size=4) != rival.config
@@ -384,8 +396,50 @@ def test_an_editor_and_its_settings_are_read_from_a_file(sd, tmp_path, make_epis
         ({"num_inference_steps": "2"}, "num_inference_steps to be like 1"),
         ({"strength": 2.0}, "strength in"),
     ):
-        file.write_text(json.dumps({**settings, **changes}))
+        file.write_text(json.dumps({**told, **changes}))
         with pytest.raises(ConfigError, match=message):
             load_editor("hea", str(file))
     with pytest.raises(ConfigError, match="JSON file"):
         load_editor("hea", str(tmp_path / "none.json"))
+
+
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_outside_the_masks_every_byte_is_the_source(components, pipelines, make_episode, data):
+    height, width = data.draw(st.integers(9, 40)), data.draw(st.integers(9, 40))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**16)))
+    num_frames = data.draw(st.integers(1, 2))
+    episode = make_episode([None] * max(2, num_frames), size=(height, width))
+    # Any shape of mask, in pieces too, and anything in front of it.
+    share = data.draw(st.sampled_from([0.0, 0.02, 0.3, 1.0]))
+    segmentation = (rng.random(episode.segmentation.shape) < share).astype(np.int16)
+    segmentation[rng.random(segmentation.shape) < 0.1] = 2
+    depth = rng.choice([0.0, 0.5, 0.9, 1.0], size=segmentation.shape).astype(np.float16)
+    episode = replace(episode, segmentation=segmentation, depth=depth)
+    editor = data.draw(st.sampled_from([ControlNetEditor(components), *pipelines]))
+    plan = data.draw(st.sampled_from([GREEN, SPHERE]))
+    frames = np.arange(num_frames)
+    if not (segmentation[frames] == 1).any():
+        with pytest.raises(EditError, match="nothing of red cube is visible"):
+            editor.edit(episode, frames, plan, 0)
+        return
+    edited = editor.edit(episode, frames, plan, 0)
+    assert edited.shape == (num_frames, height, width, 3) and edited.dtype == np.uint8
+    for frame in frames:
+        draw = box_mask if plan is SPHERE else tight_mask
+        mask = draw(segmentation[frame], depth[frame], 1)
+        assert np.array_equal(edited[frame][~mask], episode.frames[frame][~mask])
+
+
+@pytest.mark.slow
+def test_compiled_models_paint_what_the_others_paint(sd, make_episode):
+    episode = make_episode([*PATH, (2, 15, 10, 22)])
+    plain, compiled = (
+        ControlNetEditor.from_pretrained(
+            sd / "inpaint",
+            EditorConfig(num_inference_steps=2, batch_size=2),
+            shown(sd, "depth", compile=compile, guidance_scale=3.0),
+        ).edit(episode, np.arange(4), SPHERE, 3)
+        for compile in (False, True)
+    )
+    assert np.abs(plain.astype(int) - compiled).max() <= 2

@@ -175,12 +175,10 @@ class ControlNetEditor:
         if self.config.same_colour:
             painted = _in_one_colour(patches, painted)
         edited = frames.copy()
-        for position in range(len(frames)):
-            mine = [
-                (patch, image)
-                for patch, image in zip(patches, painted, strict=True)
-                if patch.frame == position
-            ]
+        of_frame: dict[int, list[tuple[_Patch, UInt8[np.ndarray, "S S 3"]]]] = {}
+        for patch, image in zip(patches, painted, strict=True):
+            of_frame.setdefault(patch.frame, []).append((patch, image))
+        for position, mine in of_frame.items():
             after = _bodies_after(mine, conditions, plan, bodies[position])
             for patch, image in mine:
                 frame, crop = edited[position], patch.crop
