@@ -22,7 +22,7 @@ BIN = $(VENV)/bin
 DEMO_STAMP = $(VENV)/.daag-demo
 TEST_STAMP = $(VENV)/.daag-test
 
-.PHONY: help demo test format wheel wheel-test interop llm check-python
+.PHONY: help demo test slow format wheel wheel-test interop llm check-python
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -45,6 +45,9 @@ test: $(TEST_STAMP)  ## Install with test tools; check format, lint and types; r
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+
+slow: $(TEST_STAMP)  ## Run the tests that take minutes and gigabytes: models at full size
+	$(BIN)/pytest -m slow -s $(PYTEST_ARGS)
 
 format: $(TEST_STAMP)  ## Format the code and mend what lint can mend
 	$(BIN)/ruff format .

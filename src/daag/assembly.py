@@ -11,6 +11,7 @@ from transformers.utils.logging import set_tqdm_hook
 
 from daag.agent import Agent, AgentConfig, Env, Explorer
 from daag.diffusion import Compositor, ControlNetEditor, OracleEditor, VideoEditor
+from daag.diffusion.editor_file import read_editor_file
 from daag.envs import LANGUAGE_TABLE, RGB_STACKING, ROOM, register, rerender
 from daag.envs.language_table import MAX_MOVE
 from daag.envs.room import ACTIONS
@@ -145,7 +146,7 @@ EDITORS: dict[str, Callable[[], VideoEditor]] = {
     "hea": lambda: ControlNetEditor.from_pretrained("tiny"),
     "oracle": lambda: OracleEditor(partial(rerender, albedos=None)),
 }
-"""Arms that change pixels, and how."""
+"""Arms that change pixels, and how, with the embedded editor."""
 
 ARMS: tuple[str, ...] = tuple(Arm.__args__)  # type: ignore[attr-defined]
 
@@ -248,6 +249,27 @@ def load_detector(
     return load(name, device, dtype)
 
 
+def load_editor(arm: str, name: str = "tiny") -> VideoEditor:
+    """The editor of an arm that changes pixels.
+
+    Args:
+        arm: which; `compositor` and `oracle` have no models.
+        name: whose models: "tiny", the embedded ones, a pipeline directory, a hub id, or a file of settings
+            (`read_editor_file`).
+
+    Raises:
+        UnknownNameError: no such arm.
+        ModelError, ConfigError: the models or the file cannot be read.
+    """
+    if arm not in EDITORS:
+        raise UnknownNameError("editor", arm, EDITORS)
+    makers = {"hea": ControlNetEditor.from_pretrained, "per-frame": ControlNetEditor.per_frame}
+    if arm not in makers or name == "tiny":
+        return EDITORS[arm]()
+    model, config, pipeline = read_editor_file(Path(name)) if name.endswith(".json") else (name, None, None)
+    return makers[arm](model, config, pipeline)
+
+
 def hide_short_progress() -> None:
     """Let transformers show its bars only for what takes seconds, such as reading the weights of a large model."""
     set_tqdm_hook(lambda bar, args, kwargs: bar(*args, **{"delay": 2.0, **kwargs}))
@@ -305,6 +327,7 @@ def make_hindsight(
     detector: RewardDetector,
     env_name: str = "rgb-stacking",
     perception: Perception | None = None,
+    editor_name: str = "tiny",
 ) -> Hindsight:
     """Hindsight as an arm of the comparisons has it.
 
@@ -314,14 +337,16 @@ def make_hindsight(
         detector: labels and judges.
         env_name: for which world.
         perception: where masks and geometry come from; by default what the world recorded.
+        editor_name: whose models the arm's editor has; see `load_editor`.
 
     Raises:
         UnknownNameError: no such arm.
+        ModelError, ConfigError: the editor cannot be read.
     """
     if arm not in ARMS:
         raise UnknownNameError("arm", arm, ARMS)
     base = arm.removesuffix("-no-gate").removesuffix("-no-exchange")
-    editor = EDITORS[base]() if base in EDITORS else None
+    editor = load_editor(base, editor_name) if base in EDITORS else None
     config = HindsightConfig(
         match=arm != "none",
         relabel=arm not in ("none", "match"),
@@ -372,6 +397,7 @@ def make_agent(
     task_buffer: TaskBuffer | None = None,
     finetune_detector: bool = True,
     perception: Perception | None = None,
+    editor_name: str = "tiny",
 ) -> Agent:
     """An agent for a world.
 
@@ -387,9 +413,11 @@ def make_agent(
         task_buffer: likewise.
         finetune_detector: whether the detector is taught each new task on repainted frames of earlier ones.
         perception: where masks and geometry of edited objects come from; by default what the world recorded.
+        editor_name: whose models the arm's editor has; see `load_editor`.
 
     Raises:
         UnknownNameError: no such world or arm.
+        ModelError, ConfigError: the editor cannot be read.
     """
     learner = make_learner(env_name, planner, detector, seed)
     if lifelong is None:
@@ -397,7 +425,7 @@ def make_agent(
     return Agent(
         planner=planner,
         detector=detector,
-        hindsight=make_hindsight(arm, planner, detector, env_name, perception),
+        hindsight=make_hindsight(arm, planner, detector, env_name, perception, editor_name),
         learner=learner,
         explorer=make_explorer(env_name),
         lifelong=lifelong,

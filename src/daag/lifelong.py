@@ -63,6 +63,9 @@ class LifelongConfig:
     """Who splits instructions and proposes edits."""
     detector: str = "ready"
     """Reward detector: `ready`, `base`, a directory, or a hub id."""
+    editor: str = "tiny"
+    """Video editor of the arms `hea` and `per-frame`: `tiny`, a pipeline directory, a hub id, or a .json file of settings
+    (docs/diffusion.md)."""
     perception: PerceptionConfig = PerceptionConfig()
     """Where masks and geometry of edited objects come from."""
     finetune: bool = True
@@ -278,6 +281,7 @@ class LifelongRun:
             config.env, config.arm, self._detector, self._planner, config.seed, agent_config,
             lifelong=lifelong, task_buffer=task_buffer, finetune_detector=config.finetune,
             perception=make_perception(config.perception, lifelong.store),
+            editor_name=config.editor,
         )  # fmt: skip
         if self._state is not None:
             if self._state.detector:
