@@ -27,7 +27,7 @@ from daag.diffusion.sampling import CropBatch, repaint
 from daag.diffusion.stage import Body, Stage
 from daag.episodes.episode import Episode
 from daag.errors import ConfigError, EditError
-from daag.tasks import SHAPES, EditPlan, ObjectEdit
+from daag.tasks import SHADES, SHAPES, EditPlan, ObjectEdit
 
 EMBEDDED = {"tiny": Path(__file__).parent.parent / "pretrained" / "editor-tiny"}
 """Editors inside the package, by name."""
@@ -128,9 +128,12 @@ class ControlNetEditor:
 
         Raises:
             EditError: the plan does not fit the scene, the episode lacks geometry, nothing of the edited objects is
-                visible in any of the frames, or the models produced NaN.
+                visible in any of the frames, a look is more than a colour and the models know flat colours only, or they
+                produced NaN.
         """
         conditions = conditions_of(episode, frame_index, plan)
+        if self.components.flat_colours:
+            _check_colours(plan)
         frames = episode.frames[frame_index]
         stage = _stage(episode, plan) if self.config.use_geometry else None
         bodies: list[dict[int, Body]] = [{} for _ in frames]
@@ -298,6 +301,17 @@ class ControlNetEditor:
             with torch.no_grad():
                 self._captions[caption] = self.components.encode_text([caption])[0]
         return self._captions[caption]
+
+
+def _check_colours(plan: EditPlan) -> None:
+    """Refuse looks that one flat colour is not: patterns and materials."""
+    for edit in plan.edits:
+        words = edit.target.split()[:-1]
+        if len(words) != 1 or words[0] not in SHADES:
+            raise EditError(
+                f"this editor was taught to paint each object in one flat colour, {', '.join(SHADES)}, so it cannot make a "
+                f"{edit.target!r}; name a colour and a kind, or load a pipeline that was taught more"
+            )
 
 
 def _stage(episode: Episode, plan: EditPlan) -> Stage | None:

@@ -1,6 +1,6 @@
 """Tasks: what can be asked, said and changed in a world."""
 
-from daag.tasks.edits import EditPlan, ObjectEdit, Operation
+from daag.tasks.edits import EditPlan, ObjectEdit, Operation, parse_changes
 from daag.tasks.held_out import caption_is_held_out, is_held_out
 from daag.tasks.language import BOARD, GRID, LANGUAGES, ROOM, STACKING, Language, language_of
 from daag.tasks.objects import CARRYING_KINDS, KINDS, Look, all_looks
@@ -37,6 +37,7 @@ __all__ = [
     "caption_is_held_out",
     "is_held_out",
     "language_of",
+    "parse_changes",
     "possible_facts",
     "sample_shade",
     "word_swaps",
