@@ -27,7 +27,7 @@ from daag.diffusion.sampling import CropBatch, repaint
 from daag.diffusion.stage import Body, Stage
 from daag.episodes.episode import Episode
 from daag.errors import ConfigError, EditError
-from daag.tasks import SHADES, SHAPES, EditPlan, ObjectEdit
+from daag.tasks import SHADES, EditPlan, ObjectEdit, family_of
 
 EMBEDDED = {"tiny": Path(__file__).parent.parent / "pretrained" / "editor-tiny"}
 """Editors inside the package, by name."""
@@ -137,7 +137,7 @@ class ControlNetEditor:
         frames = episode.frames[frame_index]
         stage = _stage(episode, plan) if self.config.use_geometry else None
         bodies: list[dict[int, Body]] = [{} for _ in frames]
-        if stage is not None and any(edit.changes_kind for edit in plan.edits):
+        if stage is not None and (stage.flat or any(edit.changes_kind for edit in plan.edits)):
             bodies = stage.bodies(frames, conditions)
         patches = [
             patch
@@ -160,7 +160,7 @@ class ControlNetEditor:
                 for patch, image in zip(patches, painted, strict=True)
                 if patch.frame == position
             ]
-            after = _bodies_after(mine, conditions, plan, bodies[position])
+            after = _bodies_after(mine, conditions, stage, plan, bodies[position])
             for patch, image in mine:
                 frame, crop = edited[position], patch.crop
                 if patch.shape is not None and stage is not None:
@@ -224,7 +224,8 @@ class ControlNetEditor:
             intrinsics = None
             if stage is not None and shown == "full":
                 highlight = stage.highlight(frame, depth, normals, own, object_id)
-                intrinsics = decompose(frame, own, reference, highlight) if highlight is not None else None
+                coverage = stage.coverage(bodies[position], object_id, segmentation, depth)
+                intrinsics = decompose(frame, own, reference, highlight, coverage)
             crop = cut_crop(frame, mask, own, depth, normals, size, shown, reference, intrinsics)
             yield _Patch(position, number, own, mask, crop, relative)
 
@@ -316,8 +317,9 @@ def _check_colours(plan: EditPlan) -> None:
 
 def _stage(episode: Episode, plan: EditPlan) -> Stage | None:
     """Camera and light, from frames of the whole episode: what is matte or glossy shows in some of them only."""
+    kinds = {name.split()[-1] for name in (*episode.objects, *plan.renaming.values())}
     few = np.unique(np.linspace(0, len(episode.frames) - 1, STAGE_FRAMES).round().astype(int))
-    return Stage.of(episode.frames[few], conditions_of(episode, few, plan))
+    return Stage.of(episode.frames[few], conditions_of(episode, few, plan), family_of(kinds))
 
 
 def _in_one_colour(
@@ -354,18 +356,21 @@ def _in_one_colour(
 def _bodies_after(
     patches: list[tuple[_Patch, UInt8[np.ndarray, "S S 3"]]],
     conditions: Conditions,
+    stage: Stage | None,
     plan: EditPlan,
     known: dict[int, Body],
 ) -> dict[int, Body]:
     """The bodies of a frame in their new kinds and colours, by id."""
     after = dict(known)
+    if stage is None:
+        return after
     for patch, image in patches:
         edit = plan.edits[patch.edit]
         object_id = conditions.object_ids[edit.source]
-        if object_id in known and edit.kinds[1] in SHAPES:
+        if object_id in known and edit.kinds[1] in stage.shapes:
             colour = patch.crop.colour(image).astype(np.float64) * patch.strength
             pose = patch.shape.pose if patch.shape is not None else known[object_id].pose
-            after[object_id] = Body(edit.kinds[1], pose, colour, known[object_id].gloss)
+            after[object_id] = Body(stage.shapes[edit.kinds[1]], pose, colour, known[object_id].gloss)
     return after
 
 

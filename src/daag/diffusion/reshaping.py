@@ -19,7 +19,7 @@ from daag.diffusion.poses import Pose
 from daag.diffusion.proxies import cast
 from daag.diffusion.stage import Body, Stage, continued
 from daag.diffusion.table_camera import ON_TABLE
-from daag.tasks import SHAPES
+from daag.tasks import Shape
 
 BOX_GROWTH = 3
 """Pixels by which the new body may reach out of the box around the old one; what would lie farther out is cut off."""
@@ -78,7 +78,8 @@ def reshape(
         For each frame the new shape, or None where it cannot be told: the kind has no shape of its own, the object lies
         on its side, or too little of it is seen.
     """
-    if kinds[object_id] not in SHAPES:
+    known = stage.shapes
+    if kinds[object_id] not in known:
         return [None] * len(frames)
     shapes: list[Reshaped | None] = []
     yaw = 0.0
@@ -86,11 +87,13 @@ def reshape(
         if object_id not in bodies[position]:
             shapes.append(None)
             continue
-        pose = bodies[position][object_id].pose.nearest_turn(conditions.kinds[object_id], yaw)
+        pose = bodies[position][object_id].pose.nearest_turn(known[conditions.kinds[object_id]], yaw)
         placed = {
-            key: (body.pose, kinds[key]) for key, body in bodies[position].items() if kinds[key] in SHAPES
+            key: (body.pose, known[kinds[key]])
+            for key, body in bodies[position].items()
+            if kinds[key] in known
         }
-        placed[object_id] = pose, kinds[object_id]
+        placed[object_id] = pose, known[kinds[object_id]]
         shape = _reshaped(frame, conditions, position, stage, object_id, placed, strength, reference)
         yaw = pose.yaw
         shapes.append(shape)
@@ -103,26 +106,26 @@ def _reshaped(
     position: int,
     stage: Stage,
     object_id: int,
-    placed: dict[int, tuple[Pose, str]],
+    placed: dict[int, tuple[Pose, Shape]],
     strength: float,
     reference: float,
 ) -> Reshaped:
-    """One frame, with the poses and new kinds of what stands upright in it."""
+    """One frame, with the poses and new shapes of what stands upright in it."""
     camera = stage.camera
-    pose, kind = placed[object_id]
+    pose, body = placed[object_id]
     segmentation, depth, normals = (
         part[position] for part in (conditions.segmentation, conditions.depth, conditions.normals)
     )
-    proxy = cast(camera, pose, kind)
+    proxy = cast(camera, pose, body)
     surface, facing = proxy.surface
     own = segmentation == object_id
     old = _bared(segmentation, depth, object_id, stage)
     reach = box_mask(segmentation, depth, object_id, (BOX_GROWTH,) * 4)
     nearer = (segmentation == 0) & (depth > 0) & (depth < surface - NEARER_METRES)
     hides = proxy.hit & (reach & ~nearer)
-    for key, (other_pose, other_kind) in placed.items():
+    for key, (other_pose, other) in placed.items():
         if key != object_id:
-            hides &= proxy.depth <= cast(camera, other_pose, other_kind).depth
+            hides &= proxy.depth <= cast(camera, other_pose, other).depth
     matte = hides.mean(axis=0, dtype=np.float32)
     new = matte >= 0.5
     bare = old & ~new

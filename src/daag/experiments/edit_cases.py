@@ -20,7 +20,17 @@ from daag.experiments.config import Selection
 from daag.experiments.exploration_data import Explored, explore
 from daag.llm import Planner
 from daag.rewards.detector import RewardDetector
-from daag.tasks import EditPlan, Fact, Look, ObjectEdit, Subgoal, is_held_out, language_of, possible_facts
+from daag.tasks import (
+    EditPlan,
+    Fact,
+    Look,
+    ObjectEdit,
+    Subgoal,
+    alike,
+    is_held_out,
+    language_of,
+    possible_facts,
+)
 
 Group = Literal["colour", "exchange", "kind"]
 
@@ -112,7 +122,9 @@ def _looks(episode: Episode, env_name: str, rng: np.random.Generator) -> Iterato
         if others:
             target = others[int(rng.integers(len(others)))]
             yield _case(episode, frame_index, ObjectEdit("modify", name, str(target)))
-        others = free([each for each in language.looks if each.kind != look.kind])
+        others = free(
+            [each for each in language.looks if each.kind != look.kind and alike(look.kind, each.kind)]
+        )
         if others:
             target = others[int(rng.integers(len(others)))]
             yield _case(episode, frame_index, ObjectEdit("replace", name, str(target)))

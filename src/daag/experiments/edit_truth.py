@@ -17,7 +17,7 @@ from daag.diffusion.reshaping import BOX_GROWTH
 from daag.envs import facts_at, rerender
 from daag.experiments.fidelity import changes, outside_identical, structural_similarity
 from daag.hindsight import EditedSegment
-from daag.tasks import COLOURS, SHAPES, Fact, ObjectEdit
+from daag.tasks import COLOURS, Fact, ObjectEdit, family_of
 
 MIN_PIXELS = 12
 """An object with fewer visible pixels is not judged."""
@@ -120,7 +120,7 @@ def measure(segment: EditedSegment, target: str | None, replaced_box: int = BOX_
 
 def _best_turn(segment: EditedSegment, edit: ObjectEdit) -> float:
     """The turn of a new kind with which the oracle comes nearest to the edit's anchor frame, radians."""
-    shape = SHAPES.get(edit.kinds[1])
+    shape = family_of(edit.kinds).get(edit.kinds[1])
     if shape is None or not shape.sides:
         return 0.0
     mask = segment.mask(edit.source)
