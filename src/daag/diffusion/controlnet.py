@@ -225,7 +225,8 @@ class ControlNetEditor:
             if stage is not None and shown == "full":
                 highlight = stage.highlight(frame, depth, normals, own, object_id)
                 coverage = stage.coverage(bodies[position], object_id, segmentation, depth)
-                intrinsics = decompose(frame, own, reference, highlight, coverage)
+                if highlight is not None or coverage is not None:
+                    intrinsics = decompose(frame, own, reference, highlight, coverage)
             crop = cut_crop(frame, mask, own, depth, normals, size, shown, reference, intrinsics)
             yield _Patch(position, number, own, mask, crop, relative)
 
