@@ -79,22 +79,24 @@ def edit_cases(selection: Selection, env_name: str, num_episodes: int, seed: int
         yield from _looks(explored.episode, env_name, rng)
 
 
-def targets_of(case: EditCase, detector: RewardDetector) -> list[str]:
-    """What the edit's end must show, of what the detector can be asked: what was asked, or all that is true there then."""
+def targets_of(case: EditCase, detector: RewardDetector, planner: Planner) -> list[str]:
+    """What the edit's end must show, of what can be said and the detector can tell: what was asked, or all that is true there
+    then of the edited objects."""
     if case.asked is not None:
         return [case.asked[1].description]
     after = set(case.plan.renaming.values())
     facts = facts_at(case.episode, int(case.frame_index[-1]), case.plan)
-    told = sorted(fact.description for fact in facts if after & {str(look) for look in fact.looks})
-    return [description for description in told if _calibrated(detector, description)]
+    told = {fact.description for fact in facts if after & {str(look) for look in fact.looks}}
+    sayable = planner.describe([case.plan.renaming.get(name, name) for name in case.episode.objects])
+    return [description for description in sayable if description in told and _claims(detector, description)]
 
 
-def _calibrated(detector: RewardDetector, description: str) -> bool:
+def _claims(detector: RewardDetector, description: str) -> bool:
+    """Whether a detector ever says that something is shown; a threshold of 1 is that of a relation which it cannot tell."""
     try:
-        detector.success_threshold(description)
+        return detector.success_threshold(description) < 1.0
     except RewardDetectorError:
         return False
-    return True
 
 
 def _achieved(explored: Explored, planner: Planner, env_name: str) -> Iterator[EditCase]:

@@ -19,6 +19,7 @@ from daag.errors import EditError
 from daag.experiments.cells import Cell, Values, run_cells
 from daag.experiments.config import ReproduceConfig
 from daag.experiments.edit_cases import EditCase, edit_cases, targets_of
+from daag.experiments.edit_pictures import save_pictures
 from daag.experiments.edit_totals import EditTotals
 from daag.experiments.edit_truth import measure
 from daag.experiments.results import Results
@@ -66,7 +67,7 @@ def run_cell(cell: Cell, config: ReproduceConfig) -> Values:
                 totals[name].add_failure(type(error).__name__)
             continue
         truth = measure(segment, case.asked[1].description if case.asked is not None else None)
-        agreement = _agreement(detector, targets_of(case, detector), segment.edited, truth.oracle)
+        agreement = _agreement(detector, targets_of(case, detector, planner), segment.edited, truth.oracle)
         for name in ("all", case.group):
             totals[name].add(truth, agreement, verdict)
     return {group: total.values() for group, total in totals.items()}
@@ -134,6 +135,11 @@ def run(config: ReproduceConfig, console: Console) -> Results:
     for group in GROUPS:
         if _row_name("hea", group) in results.arms:
             _check(results, group)
+    if config.edits == "looks":
+        cases = edit_cases("looks", config.env, EPISODES[config.budget], seeds[0])
+        title = f"{config.env}: the first edits of each kind, made by each arm"
+        path = config.out / f"{name}-{config.env}.png"
+        console.print(f"pictures: {save_pictures(cases, arms, title, seeds[0], path).resolve()}")
     return results
 
 
