@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import gymnasium
 from transformers.utils.logging import set_tqdm_hook
@@ -179,6 +179,11 @@ def make_env(
         num_objects=num_objects,
         terminate_on_success=terminate_on_success,
     )
+
+
+def env_name_of(env_id: str) -> EnvName | None:
+    """What the command line calls a world that an episode names, "daag/Room-v0"; None for a world of somebody else's."""
+    return next((name for name in get_args(EnvName) if _WORLDS[name].env_id == env_id), None)
 
 
 def make_explorer(env_name: str, config: ExplorationConfig | None = None) -> Explorer:

@@ -28,7 +28,7 @@ from daag.diffusion.sampling import Sampling
 from daag.diffusion.stage import Body, Stage
 from daag.episodes.episode import Episode
 from daag.errors import ConfigError, EditError
-from daag.tasks import SHAPES, EditPlan
+from daag.tasks import SHADES, EditPlan, family_of
 
 EMBEDDED = {"tiny": Path(__file__).parent.parent / "pretrained" / "editor-tiny"}
 """Editors inside the package, by name."""
@@ -152,13 +152,16 @@ class ControlNetEditor:
 
         Raises:
             EditError: the plan does not fit the scene, the episode lacks geometry, nothing of the edited objects is
-                visible in any of the frames, or the models produced NaN.
+                visible in any of the frames, a look is more than a colour and the models know flat colours only, or they
+                produced NaN.
         """
         conditions = conditions_of(episode, frame_index, plan)
+        if self.components.flat_colours:
+            _check_colours(plan)
         frames = episode.frames[frame_index]
         stage = _stage(episode, plan) if self.config.use_geometry else None
         bodies: list[dict[int, Body]] = [{} for _ in frames]
-        if stage is not None and any(edit.changes_kind for edit in plan.edits):
+        if stage is not None and (stage.flat or any(edit.changes_kind for edit in plan.edits)):
             bodies = stage.bodies(frames, conditions)
         patches = [
             patch
@@ -179,7 +182,7 @@ class ControlNetEditor:
         for patch, image in zip(patches, painted, strict=True):
             of_frame.setdefault(patch.frame, []).append((patch, image))
         for position, mine in of_frame.items():
-            after = _bodies_after(mine, conditions, plan, bodies[position])
+            after = _bodies_after(mine, conditions, stage, plan, bodies[position])
             for patch, image in mine:
                 frame, crop = edited[position], patch.crop
                 if patch.shape is not None and stage is not None and crop.intrinsics is not None:
@@ -245,7 +248,9 @@ class ControlNetEditor:
             intrinsics = None
             if stage is not None and seen == "full":
                 highlight = stage.highlight(frame, depth, normals, own, object_id)
-                intrinsics = decompose(frame, own, reference, highlight) if highlight is not None else None
+                coverage = stage.coverage(bodies[position], object_id, segmentation, depth)
+                if highlight is not None or coverage is not None:
+                    intrinsics = decompose(frame, own, reference, highlight, coverage)
             crop = cut_crop(frame, mask, own, depth, normals, size, seen, reference, intrinsics)
             yield _Patch(position, number, own, mask, crop, relative)
 
@@ -260,10 +265,22 @@ class ControlNetEditor:
         return self._painter.paint(commissions, seed)
 
 
+def _check_colours(plan: EditPlan) -> None:
+    """Refuse looks that one flat colour is not: patterns and materials."""
+    for edit in plan.edits:
+        words = edit.target.split()[:-1]
+        if len(words) != 1 or words[0] not in SHADES:
+            raise EditError(
+                f"this editor was taught to paint each object in one flat colour, {', '.join(SHADES)}, so it cannot make a "
+                f"{edit.target!r}; name a colour and a kind, or load a pipeline that was taught more"
+            )
+
+
 def _stage(episode: Episode, plan: EditPlan) -> Stage | None:
     """Camera and light, from frames of the whole episode: what is matte or glossy shows in some of them only."""
+    kinds = {name.split()[-1] for name in (*episode.objects, *plan.renaming.values())}
     few = np.unique(np.linspace(0, len(episode.frames) - 1, STAGE_FRAMES).round().astype(int))
-    return Stage.of(episode.frames[few], conditions_of(episode, few, plan))
+    return Stage.of(episode.frames[few], conditions_of(episode, few, plan), family_of(kinds))
 
 
 def _in_one_colour(
@@ -295,18 +312,21 @@ def _in_one_colour(
 def _bodies_after(
     patches: list[tuple[_Patch, UInt8[np.ndarray, "S S 3"]]],
     conditions: Conditions,
+    stage: Stage | None,
     plan: EditPlan,
     known: dict[int, Body],
 ) -> dict[int, Body]:
     """The bodies of a frame in their new kinds and colours, by id."""
     after = dict(known)
+    if stage is None:
+        return after
     for patch, image in patches:
         edit = plan.edits[patch.edit]
         object_id = conditions.object_ids[edit.source]
-        if object_id in known and edit.kinds[1] in SHAPES:
+        if object_id in known and edit.kinds[1] in stage.shapes:
             colour = patch.crop.colour(image).astype(np.float64) * patch.strength
             pose = patch.shape.pose if patch.shape is not None else known[object_id].pose
-            after[object_id] = Body(edit.kinds[1], pose, colour, known[object_id].gloss)
+            after[object_id] = Body(stage.shapes[edit.kinds[1]], pose, colour, known[object_id].gloss)
     return after
 
 
