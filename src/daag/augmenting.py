@@ -56,6 +56,9 @@ class AugmentOptions:
     """Which hindsight: `hea`, `compositor`, `relabel`, ..."""
     detector: str = "ready"
     """Reward detector: `ready`, `base`, a directory, or a hub id."""
+    editor: str = "tiny"
+    """Video editor of the arms `hea` and `per-frame`: `tiny`, a pipeline directory, a hub id, or a .json file of settings
+    (docs/diffusion.md)."""
     perception: PerceptionConfig = PerceptionConfig()
     """Where names, masks and geometry of objects come from."""
     seed: int = 0
@@ -153,6 +156,7 @@ class AugmentJob:
             load_detector(config.detector, config.env),
             config.env,
             make_perception(config.perception, self._source),
+            config.editor,
         )
 
     def dry_run(self) -> DryRun:

@@ -194,14 +194,21 @@ class Hindsight:
         proposal = self.planner.propose_edit(achievement.description, goal, episode.objects)
         if proposal.plan is None:
             return Augmentation(declined={proposal.reason: 1})
+        result, plan = Augmentation(), proposal.plan
+        with result.counting_failures():
+            plan = replace(plan, instruction=self.planner.edit_instruction(plan))
         try:
-            attempt = self.attempt(episode, achievement, goal, proposal.plan, seed)
+            attempt = self.attempt(episode, achievement, goal, plan, seed)
         except EditError as error:  # such as an object that hides behind others all along: counted, not fatal
             reason = str(error).split(" in none of ")[0].replace(f"episode {episode.id!r}", "the episode")
-            return Augmentation(declined={f"the edit failed: {reason}": 1})
-        if not attempt.verdict.accepted:
-            return Augmentation(num_proposed=1, rejections=[attempt])
-        return Augmentation(num_proposed=1, episodes=[self._accepted(attempt)])
+            result += Augmentation(declined={f"the edit failed: {reason}": 1})
+            return result
+        result.num_proposed = 1
+        if attempt.verdict.accepted:
+            result.episodes.append(self._accepted(attempt))
+        else:
+            result.rejections.append(attempt)
+        return result
 
     def _accepted(self, attempt: EditAttempt) -> Episode:
         """The edited episode, with all that is needed to make it again."""
@@ -218,6 +225,7 @@ class Hindsight:
         provenance = replace(
             augmented.provenance,
             plan=tuple((edit.operation, edit.source, edit.target) for edit in segment.plan.edits),
+            instruction=segment.plan.instruction,
             models=models if estimated is None else {**models, ROLE: estimated},
             seed=attempt.seed,
             scores=verdict.scores,
@@ -255,7 +263,8 @@ class Hindsight:
 
 def plan_of(episode: Episode) -> EditPlan:
     """The plan by which an edited episode was made, out of its provenance."""
-    return EditPlan(tuple(ObjectEdit(*edit) for edit in episode.provenance.plan))  # type: ignore[arg-type]
+    edits = tuple(ObjectEdit(*edit) for edit in episode.provenance.plan)  # type: ignore[arg-type]
+    return EditPlan(edits, episode.provenance.instruction)
 
 
 def count_reasons(rejections: Iterable[EditAttempt]) -> dict[str, int]:
