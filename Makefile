@@ -9,7 +9,7 @@ OUT ?= runs/demo
 PYTEST_ARGS ?=
 # Arguments of benchmarks/small_language_model.py for `make llm`, e.g. LLM_ARGS="--out benchmarks/results"
 LLM_ARGS ?=
-# What `make interop` installs, and `--videos` to compare the pixels of videos too, where lerobot can decode them.
+# What `make interop` installs, and `--videos` to compare the pixels of the lossless video too.
 LEROBOT ?= "lerobot==0.4.4" "numpy<2.3"
 INTEROP_ARGS ?=
 
@@ -22,7 +22,7 @@ BIN = $(VENV)/bin
 DEMO_STAMP = $(VENV)/.daag-demo
 TEST_STAMP = $(VENV)/.daag-test
 
-.PHONY: help demo test format wheel wheel-test interop llm check-python
+.PHONY: help demo test slow format wheel wheel-test interop llm check-python
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -45,6 +45,9 @@ test: $(TEST_STAMP)  ## Install with test tools; check format, lint and types; r
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+
+slow: $(TEST_STAMP)  ## Run the tests that take minutes and gigabytes: models at full size
+	$(BIN)/pytest -m slow -s $(PYTEST_ARGS)
 
 format: $(TEST_STAMP)  ## Format the code and mend what lint can mend
 	$(BIN)/ruff format .

@@ -18,7 +18,7 @@ from daag.llm.retrieval import nearest_captions
 from daag.play import Moment, Played, play
 from daag.policies import Learner, Policy
 from daag.rewards.detector import RewardDetector, similarity
-from daag.rewards.finetuning import LabelledPairs
+from daag.rewards.labelled_pairs import LabelledPairs
 from daag.rewards.labelling import label
 from daag.tasks import Subgoal, Task
 
@@ -320,6 +320,7 @@ class Agent:
 
     def _label(self, episode: Episode, subgoals: Sequence[Subgoal]) -> Episode:
         """The episode with what it achieved, by the agent's own signal."""
+        episode = self.hindsight.perception.name_objects(episode)
         found: list[Achievement] = []
         if self.config.reward != "environment":
             found += label(episode, self.planner.describe(episode.objects), self.detector)

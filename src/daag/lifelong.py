@@ -30,6 +30,7 @@ from daag.episodes import EpisodeStore, LifelongBuffer
 from daag.errors import ConfigError, RunError
 from daag.hindsight import count_reasons
 from daag.llm.completer import Completer
+from daag.perception import PerceptionConfig, make_perception
 from daag.rewards.clip import ClipDetector
 from daag.run import RunDirectory, RunState
 from daag.tasks import Task
@@ -62,6 +63,11 @@ class LifelongConfig:
     """Who splits instructions and proposes edits."""
     detector: str = "ready"
     """Reward detector: `ready`, `base`, a directory, or a hub id."""
+    editor: str = "tiny"
+    """Video editor of the arms `hea` and `per-frame`: `tiny`, a pipeline directory, a hub id, or a .json file of settings
+    (docs/diffusion.md)."""
+    perception: PerceptionConfig = PerceptionConfig()
+    """Where masks and geometry of edited objects come from."""
     finetune: bool = True
     """Whether the detector is taught each new task, on repainted frames of the tasks before."""
     evaluation_scenes: int = 50
@@ -88,7 +94,12 @@ class LifelongConfig:
 
     def to_json(self) -> dict[str, object]:
         """As plain values."""
-        return {**asdict(self), "tasks": list(self.tasks), "out": str(self.out)}
+        return {
+            **asdict(self),
+            "tasks": list(self.tasks),
+            "out": str(self.out),
+            "perception": self.perception.to_json(),
+        }
 
     @classmethod
     def from_json(cls, raw: dict[str, object], out: Path) -> "LifelongConfig":
@@ -102,7 +113,8 @@ class LifelongConfig:
             controller = dict(told.get("controller", {}))
             if "llm_prices" in controller:
                 controller["llm_prices"] = tuple(controller["llm_prices"])
-            return cls(**{**told, "controller": PlannerConfig(**controller)})
+            perception = PerceptionConfig.from_json(told.get("perception", {}))
+            return cls(**{**told, "controller": PlannerConfig(**controller), "perception": perception})
         except (KeyError, TypeError) as error:
             raise RunError(f"{out / 'config.json'} is of another version of daag: {error}") from error
 
@@ -268,6 +280,8 @@ class LifelongRun:
         agent = make_agent(
             config.env, config.arm, self._detector, self._planner, config.seed, agent_config,
             lifelong=lifelong, task_buffer=task_buffer, finetune_detector=config.finetune,
+            perception=make_perception(config.perception, lifelong.store),
+            editor_name=config.editor,
         )  # fmt: skip
         if self._state is not None:
             if self._state.detector:
@@ -285,7 +299,7 @@ def start(config: LifelongConfig) -> LifelongRun:
         ConfigError: there is no task, or the language model is not named or has no key.
         UnknownNameError: no such world.
         LanguageError: a task cannot be understood.
-        ModelError: the detector cannot be read.
+        ModelError: the detector, or a model that estimates conditions, cannot be read.
     """
     if not config.tasks:
         raise ConfigError("expected at least one task, such as --tasks 'stack the red cube on the blue cube'")
@@ -298,6 +312,7 @@ def start(config: LifelongConfig) -> LifelongRun:
         for instruction in config.tasks:
             planner.decompose(instruction)
         load_detector(config.detector, config.env)
+        make_perception(config.perception)
         directory = RunDirectory.create(config.out, config.to_json())
         shutil.copy(answers, directory.path)
     return LifelongRun(config, directory, model)

@@ -16,6 +16,7 @@ from daag.episodes import Achievement, Episode, Origin, Provenance, cut
 from daag.errors import EditError, LanguageError, PlannerError
 from daag.hindsight.acceptance import EditedSegment, GateConfig, Verdict, judge_for_policy
 from daag.llm.planner import Planner
+from daag.perception.perception import ROLE, Perception, Recorded
 from daag.rewards.detector import RewardDetector
 from daag.tasks import EditPlan, ObjectEdit, Subgoal
 
@@ -94,6 +95,8 @@ class Hindsight:
     editor: VideoEditor | None
     """None: pixels are never changed."""
     config: HindsightConfig = HindsightConfig()
+    perception: Perception = Recorded()
+    """Where masks and geometry of edited objects come from."""
 
     def augment(self, episode: Episode, subgoals: Sequence[Subgoal], seed: int) -> Augmentation:
         """Make what can be made of one episode.
@@ -168,10 +171,11 @@ class Hindsight:
         """Carry out an edit and judge it.
 
         Raises:
-            EditError: this arm edits nothing, or the plan does not fit the episode.
+            EditError: this arm edits nothing, the plan does not fit the episode, or its objects cannot be found in it.
         """
         if self.editor is None:
             raise EditError("this arm never changes pixels; give Hindsight an editor")
+        episode = self.perception.complete(episode, plan)
         start, end = self.bounds(achievement)
         first, last = (int(episode.observation_index[index]) for index in (start, end))
         frame_index = np.arange(first, last + 1)
@@ -216,11 +220,13 @@ class Hindsight:
             score=verdict.scores.get("target_after", attempt.achievement.score),
         )
         augmented = self._segment(segment.episode, attempt.achievement, goal.instruction, "edited", reached)
+        models = {"detector": self.detector.hash, "editor": self.editor.hash, "planner": self.planner.hash}
+        estimated = segment.episode.provenance.models.get(ROLE)
         provenance = replace(
             augmented.provenance,
             plan=tuple((edit.operation, edit.source, edit.target) for edit in segment.plan.edits),
             instruction=segment.plan.instruction,
-            models={"detector": self.detector.hash, "editor": self.editor.hash, "planner": self.planner.hash},
+            models=models if estimated is None else {**models, ROLE: estimated},
             seed=attempt.seed,
             scores=verdict.scores,
             verdicts=verdict.verdicts,

@@ -85,3 +85,34 @@ class EditPlan:
             raise EditError(
                 f"after '{self.sentence}' the scene would hold two objects of one name: {', '.join(after)}"
             )
+
+
+def parse_changes(changes: Sequence[str]) -> EditPlan:
+    """Read a plan as one writes it down: "red cube -> green cube", or "red cube <-> blue cube" for two that trade looks.
+
+    Args:
+        changes: at least one; they are made together.
+
+    Raises:
+        EditError: none was given, one is not of either form or names nothing on one side, or together they are no plan.
+    """
+    looks: list[tuple[str, str]] = []
+    for change in changes:
+        both = "<->" in change
+        names = [" ".join(name.split()) for name in change.split("<->" if both else "->")]
+        if len(names) != 2 or not all(names):
+            raise EditError(
+                f"expected a change such as 'red cube -> green cube', or 'red cube <-> blue cube' to exchange two looks, got "
+                f"{change!r}"
+            )
+        looks += [(names[0], names[1]), (names[1], names[0])] if both else [(names[0], names[1])]
+    sources = [before for before, _ in looks]
+    return EditPlan(
+        tuple(ObjectEdit(_operation(before, after, sources), before, after) for before, after in looks)
+    )
+
+
+def _operation(before: str, after: str, sources: Sequence[str]) -> Operation:
+    if after in sources and after != before:
+        return "exchange"
+    return "replace" if before.split()[-1] != after.split()[-1] else "modify"
