@@ -25,11 +25,12 @@ from daag.episodes import EpisodeStore
 from daag.errors import ConfigError, LifelongBufferError, RewardDetectorError, RunError
 from daag.experiments.exploration_data import Explored, explore
 from daag.label_store import open_store
+from daag.report.reliability import RELIABILITY_FILE
 from daag.rewards.calibration import Calibration, Threshold, choose_threshold, family_of
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
 from daag.rewards.dual_encoder import Dtype
-from daag.rewards.reliability import RELIABILITY_FILE, Reliability, measure_reliability, reliability_json
+from daag.rewards.reliability import Reliability, measure_reliability, reliability_json
 from daag.tasks import Fact, is_held_out, language_of
 
 COLUMNS = ("episode", "observation", "description", "true")
