@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
-from daag import augmenting, lifelong
+from daag import augmenting, calibrating, lifelong
 from daag.assembly import EnvName, hide_short_progress, make_env, make_planner
 from daag.driving import drive, raw_keys
+from daag.editing import FILM, SCORES, STORE, STRIP, EditOptions, edit_stored
+from daag.editing import told as edit_told
 from daag.envs import rerender
 from daag.errors import DaagError, UnknownNameError
 from daag.experiments import EXPERIMENTS, ReproduceConfig
@@ -160,6 +162,30 @@ class Label:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """Repaint objects of one stored episode, and see what became of it: a film, a strip of pictures, and scores.
+
+    Example: daag edit runs/mine run/0/00003 --change "red cube -> green cube" --out edits/green
+
+    `--change` may be given several times, and "red cube <-> blue cube" lets two objects trade looks. In daag's own worlds
+    the simulator draws the scene again with the new looks, and the scores say how near the edit comes: PSNR and structural
+    similarity inside the mask, and how much it flickers. Pixels outside the mask must be the source's, byte by byte. The
+    edited episode itself goes to OUT/episodes.lance, which `daag memory` and `daag label` read.
+    """
+
+    config: tyro.conf.OmitArgPrefixes[EditOptions]
+
+    def run(self, console: Console) -> None:
+        """Edit, and say what was measured and where everything is."""
+        with console.status("repainting and measuring"):
+            edited = edit_stored(self.config)
+        for line in edit_told(edited):
+            console.print(escape(line), highlight=False, soft_wrap=True)
+        for name in (FILM, STRIP, SCORES, STORE):
+            console.print(f"{name}: {(self.config.out / name).resolve()}", soft_wrap=True)
+
+
+@dataclass(frozen=True)
 class Finetune:
     """Teach a detector a new task from stored episodes of others, repainted to show it, and save it.
 
@@ -183,6 +209,29 @@ class Finetune:
             console.print(
                 f"text-swap sensitivity: {taught.text_swap_before:.0%} -> {taught.text_swap_after:.0%}"
             )
+        console.print(f"detector: {self.config.out.resolve()}")
+
+
+@dataclass(frozen=True)
+class Calibrate:
+    """Choose a detector's thresholds: at which score a frame counts as showing a description. A checkpoint of the hub has
+    none, and nothing can be labelled without.
+
+    Example: daag calibrate openai/clip-vit-base-patch32 --env room --out detectors/clip-in-the-room
+    Example: daag calibrate my-clip --store runs/mine --labels labels.csv --out detectors/mine
+
+    A threshold is the lowest at which so much of what is claimed is true as `--target-precision` says. What is true is
+    said by a bundled world's simulator, or by you, in lines such as run/0/00003,4,the red cube is on the blue cube,1.
+    """
+
+    config: tyro.conf.OmitArgPrefixes[calibrating.CalibrateConfig]
+
+    def run(self, console: Console) -> None:
+        """Calibrate, show the thresholds, and say where the detector is."""
+        calibrated = calibrating.calibrate_detector(self.config, console)
+        console.print(calibrating.told(calibrated))
+        for family, reason in calibrated.refused.items():
+            console.print(escape(f"{family}: {reason}"), highlight=False)
         console.print(f"detector: {self.config.out.resolve()}")
 
 
@@ -239,7 +288,7 @@ class Llm:
     def run(self, console: Console) -> None:
         """Print the answers, then how many there are of each method."""
         path = self.run_directory
-        entries = read_cache(path / "planner-cache.jsonl" if path.is_dir() else path)
+        entries = read_cache(path / lifelong.CACHE if path.is_dir() else path)
         found = [entry for entry in entries if self.find in entry.sentence]
         for entry in found[: self.limit]:
             console.print(
@@ -283,7 +332,9 @@ Command = (
     | Annotated[Play, tyro.conf.subcommand("play")]
     | Annotated[Watch, tyro.conf.subcommand("watch")]
     | Annotated[Label, tyro.conf.subcommand("label")]
+    | Annotated[Edit, tyro.conf.subcommand("edit")]
     | Annotated[Finetune, tyro.conf.subcommand("finetune")]
+    | Annotated[Calibrate, tyro.conf.subcommand("calibrate")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Llm, tyro.conf.subcommand("llm")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
@@ -293,7 +344,19 @@ Command = (
 
 
 Job: TypeAlias = (
-    Lifelong | Eval | Play | Watch | Label | Finetune | Report | Llm | Reproduce | Augment | Memory
+    Lifelong
+    | Eval
+    | Play
+    | Watch
+    | Label
+    | Edit
+    | Finetune
+    | Calibrate
+    | Report
+    | Llm
+    | Reproduce
+    | Augment
+    | Memory
 )
 """A command that was read."""
 

@@ -101,20 +101,32 @@ def save_film(films: Sequence[Film], path: Path, scale: int = 4, frames_per_seco
     pictures, durations = [], []
     for each in films:
         for frame in each.frames:
-            pictures.append(_captioned(frame, each.instruction, scale))
+            pictures.append(captioned(frame, each.instruction, scale))
             durations.append(round(1000 / frames_per_second))
         verdict = "done" if each.success else "not done"
-        pictures[-1] = _captioned(each.frames[-1], f"{each.instruction}: {verdict}", scale)
+        pictures[-1] = captioned(each.frames[-1], f"{each.instruction}: {verdict}", scale)
         durations[-1] = round(1000 * HOLD_SECONDS)
+    return write_gif(pictures, durations, path)
+
+
+def write_gif(pictures: Sequence[Image.Image], durations: Sequence[int], path: Path) -> Path:
+    """Write pictures, at least one, as an animated GIF, whole or not at all.
+
+    Args:
+        pictures: of one size.
+        durations: how long each stays, milliseconds.
+        path: of the file; its directory must be there.
+    """
     unfinished = path.with_name(f"{path.name}.unfinished")
     pictures[0].save(
-        unfinished, format="GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0
+        unfinished, format="GIF", save_all=True, append_images=pictures[1:], duration=list(durations), loop=0
     )
     unfinished.replace(path)
     return path
 
 
-def _captioned(frame: UInt8[np.ndarray, "H W 3"], text: str, scale: int) -> Image.Image:
+def captioned(frame: UInt8[np.ndarray, "H W 3"], text: str, scale: int) -> Image.Image:
+    """A frame, enlarged, with a line of text under it."""
     height, width = (side * scale for side in frame.shape[:2])
     sheet = Image.new("RGB", (width, height + CAPTION_PIXELS), "white")
     sheet.paste(Image.fromarray(frame).resize((width, height), Image.Resampling.NEAREST))

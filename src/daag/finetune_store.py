@@ -45,6 +45,9 @@ class FinetuneStoreConfig:
     """Directory of the new detector; must not exist."""
     detector: str = "ready"
     """The detector that is taught: `ready`, `base`, a directory, or a hub id. It is left as it is."""
+    editor: str = "tiny"
+    """Video editor of the arms `hea` and `per-frame`: `tiny`, a pipeline directory, a hub id, or a .json file of settings
+    (docs/diffusion.md)."""
     env: EnvName = "rgb-stacking"
     """Which world the episodes come from."""
     arm: Arm = "hea"
@@ -123,7 +126,7 @@ def finetune_store(config: FinetuneStoreConfig, console: Console | None = None) 
     subgoals = planner.decompose(config.task)
     store = open_store(config.store)
     detector = load_detector(config.detector, config.env, config.device)
-    hindsight = make_hindsight(config.arm, planner, detector, config.env)
+    hindsight = make_hindsight(config.arm, planner, detector, config.env, editor_name=config.editor)
     episodes = nearest_episodes(store, subgoals, detector, config.at_most)
     used: Iterable[Episode] = episodes
     if console is not None:

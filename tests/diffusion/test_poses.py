@@ -27,7 +27,7 @@ def standing(seed: int) -> tuple[StackingModel, np.ndarray, View]:
     for index, place in enumerate(places):
         turn = rng.uniform(0, 2 * np.pi)
         pose = (*place, np.cos(turn / 2), 0.0, 0.0, np.sin(turn / 2))
-        data.qpos[scene_model.object_qpos(index)] = pose
+        data.qpos[scene_model.free_joint(index)] = pose
     mujoco.mj_kinematics(scene_model.model, data)
     camera = RayCastCamera(scene_model.scene.camera)
     return (
@@ -61,7 +61,7 @@ def well_visible(
 def test_objects_are_found_where_they_stand() -> None:
     missed, scales = [], []
     for camera, view, own, item, true in well_visible(SHAPES, 40):
-        pose = locate(camera, view.depth, view.normals, own, item.look.kind)
+        pose = locate(camera, view.depth, view.normals, own, SHAPES[item.look.kind])
         assert pose is not None
         missed.append(np.abs(np.array([pose.x, pose.y, pose.top]) - true).max())
         scales.append(abs(pose.scale - item.scale))
@@ -115,7 +115,7 @@ def test_a_side_and_a_corner_of_the_top_are_enough() -> None:
         if seen.sum() < 30 or len(rows) < 5:
             continue
         depth = np.where(own & ~seen, 0.3, view.depth).astype(np.float16)  # the gripper's palm
-        pose = locate(camera, depth, view.normals, seen, item.look.kind)
+        pose = locate(camera, depth, view.normals, seen, SHAPES[item.look.kind])
         assert pose is not None
         missed.append(np.hypot(*(np.array([pose.x, pose.y]) - true[:2])))
     assert len(missed) > 8
@@ -126,5 +126,5 @@ def test_a_side_and_a_corner_of_the_top_are_enough() -> None:
 def test_turns_that_look_alike_are_told_apart_by_the_turn_before(kind: str) -> None:
     step = 2 * np.pi / SHAPES[kind].sides
     pose = Pose(0.0, 0.5, -0.4, 0.1, 1.0)
-    assert pose.nearest_turn(kind, 0.1 + 2 * step).yaw == pytest.approx(0.1 + 2 * step)
-    assert pose.nearest_turn(kind, 0.1 + 0.4 * step).yaw == pytest.approx(0.1)
+    assert pose.nearest_turn(SHAPES[kind], 0.1 + 2 * step).yaw == pytest.approx(0.1 + 2 * step)
+    assert pose.nearest_turn(SHAPES[kind], 0.1 + 0.4 * step).yaw == pytest.approx(0.1)

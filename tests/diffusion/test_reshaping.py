@@ -19,7 +19,7 @@ from daag.envs.stacking.model import StackingModel
 from daag.envs.stacking.scene import sample_scene
 from daag.pretraining.layouts import arrange
 from daag.pretraining.scenes import RenderedScene, random_scene
-from daag.tasks import STACKING
+from daag.tasks import SHAPES, STACKING
 
 
 def conditions(scene: RenderedScene) -> Conditions:
@@ -110,7 +110,7 @@ def test_a_smaller_kind_bares_what_is_behind(objects: list[tuple[RenderedScene, 
         bare = (scene.segmentation == key) & (shape.intrinsics.matte == 0)
         bared += int(bare.sum())
         stage, bodies = staged(scene)
-        after = {**bodies, key: Body("prism", shape.pose, np.full(3, 50.0))}
+        after = {**bodies, key: Body(SHAPES["prism"], shape.pose, np.full(3, 50.0))}
         rest = behind(scene.rgb, conditions(scene), 0, stage, key, shape, bodies, after)
         unchanged = ~tight_mask(scene.segmentation, scene.depth, key) & (shape.intrinsics.matte == 0)
         assert np.array_equal(rest[unchanged], scene.rgb[unchanged])

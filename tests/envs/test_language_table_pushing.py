@@ -9,10 +9,10 @@ from daag.envs.language_table import (
     LanguageTableEnv,
 )
 from daag.envs.language_table.expert import RandomPusher, ScriptedPusher
-from daag.envs.language_table.outlines import BLOCK_HEIGHT, OUTLINES
 from daag.envs.language_table.routes import is_free, next_point
 from daag.errors import ConfigError, SceneError
 from daag.tasks import BOARD, Fact, Look, possible_facts
+from daag.tasks.outlines import BLOCK_HEIGHT, OUTLINES
 
 SMALL = {"image_size": 16, "quality": "fast"}
 

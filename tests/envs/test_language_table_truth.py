@@ -11,12 +11,12 @@ from daag.envs.language_table import (
     LanguageTableScene,
 )
 from daag.envs.language_table.expert import ScriptedPusher
-from daag.envs.language_table.outlines import BLOCK_HEIGHT, OUTLINES, area_and_centroid
 from daag.envs.language_table.predicates import APART, BESIDE, IN_PLACE, POINTED, TOUCHING
 from daag.envs.language_table.scene import PLACES, sample_scene
 from daag.episodes import Episode
 from daag.errors import SceneError
 from daag.tasks import BOARD, EditPlan, Fact, Look, ObjectEdit
+from daag.tasks.outlines import BLOCK_HEIGHT, OUTLINES, area_and_centroid
 
 LOOKS = tuple(map(Look.parse, ("red moon", "blue star", "green cube", "yellow pentagon")))
 AWAY = np.array([0.0, 0.15])

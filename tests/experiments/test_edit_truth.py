@@ -7,7 +7,8 @@ from tests.knowing import telling_env
 from daag.diffusion import Compositor
 from daag.envs import rerender
 from daag.episodes import Episode
-from daag.experiments.edit_truth import EditTruth, measure, psnr
+from daag.experiments.edit_truth import EditTruth, measure
+from daag.experiments.fidelity import psnr
 from daag.hindsight import EditedSegment
 from daag.llm import GrammarPlanner
 from daag.play import play

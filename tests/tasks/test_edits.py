@@ -3,7 +3,7 @@
 import pytest
 
 from daag.errors import EditError
-from daag.tasks import EditPlan, ObjectEdit
+from daag.tasks import EditPlan, ObjectEdit, parse_changes
 
 SCENE = ["red cube", "green cube", "blue cube"]
 SWAP = EditPlan(
@@ -63,3 +63,20 @@ def test_a_plan_that_would_make_two_red_cubes_is_refused_in_that_scene_only():
     with pytest.raises(EditError, match="two objects of one name: red cube, red cube, blue cube"):
         plan.check_against(SCENE)
     plan.check_against(["green cube", "blue cube"])
+
+
+def test_a_plan_is_read_as_one_writes_it_down():
+    plan = parse_changes(["red cube  ->  green cube", "blue prism -> yellow cylinder"])
+    assert [(edit.operation, edit.source, edit.target) for edit in plan.edits] == [
+        ("modify", "red cube", "green cube"),
+        ("replace", "blue prism", "yellow cylinder"),
+    ]
+    traded = parse_changes(["red cube <-> blue cube"])
+    assert traded == parse_changes(["red cube -> blue cube", "blue cube -> red cube"])
+    assert {edit.operation for edit in traded.edits} == {"exchange"}
+
+
+@pytest.mark.parametrize("change", ["red cube", "-> red cube", "red cube <->", "a -> b -> c", ""])
+def test_a_change_that_names_nothing_is_answered_with_how_to_write_one(change):
+    with pytest.raises(EditError, match="expected a change such as 'red cube -> green cube'"):
+        parse_changes([change])

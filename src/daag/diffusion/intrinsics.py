@@ -62,6 +62,7 @@ def decompose(
     own: Bool[np.ndarray, "H W"],
     reference: float | None = None,
     highlight: Float32[np.ndarray, "H W"] | None = None,
+    coverage: Float32[np.ndarray, "H W"] | None = None,
 ) -> Intrinsics:
     """Split an object's look into matte, shading and flat colours.
 
@@ -71,10 +72,15 @@ def decompose(
         reference: brightness in [0, 1] whose shading is 0; by default the object's own.
         highlight: grey levels that the lamp's mirror image adds, whatever the object's colour; where known, it is none of
             the shading, and stays in `behind`.
+        coverage: how much of each pixel the object covers, in [0, 1], where that is known otherwise than by its colours; nan
+            where it is not.
     """
     if reference is None:
         reference = reference_brightness(rgb, own)
     inside, near = inner(own), ~_eroded(~own)
+    if coverage is not None:
+        whole = np.where(np.isnan(coverage), inside, own & (coverage >= 1.0))
+        inside = whole if whole.any() else inside
     image = rgb.astype(np.float32) / 255.0
     if highlight is not None:
         image = np.maximum(image - highlight[..., None] / np.float32(255.0), 0.0)
@@ -88,6 +94,8 @@ def decompose(
         strength + UNCERTAIN
     )
     matte = np.where(inside, 1.0, np.where(near, np.clip(coverage, 0.0, 1.0), 0.0))
+    if coverage is not None:
+        matte = np.where(np.isnan(coverage) | ~near | inside, matte, coverage)
     colour = np.where(inside[..., None], image, front)
     shading = np.where(near, octaves(colour.max(axis=-1), reference), 0.0)
     flat = np.where(near[..., None], colour / np.exp2(shading)[..., None], image)

@@ -6,6 +6,7 @@ frames say together where the lamp is; a new body in an object's place, or the t
 as the rest of the picture is.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from jaxtyping import Bool, Float64, Int8, Int16, Shaped, UInt8
 from scipy.optimize import least_squares
 
 from daag.diffusion.intrinsics import inner
+from daag.tasks import SHADES
 
 LAMP_METRES = 1.3
 """From the objects to the lamp, if pictures do not tell; half as far or twice turns the light by a few degrees only."""
@@ -46,6 +48,12 @@ _NEAR_LAMP, _NEAR_RATIO, _NEAR_GLOSS = 0.15, 0.5, 0.06
 """Standard deviations of what is expected beforehand, of the lamp's distance, of its light, and of gloss, which is none."""
 
 _USUAL_RATIO = 1.3
+
+_COLOURFUL = 0.3
+"""Saturation of a colour word from which on it says how pale an object may be."""
+
+_NEAR_PALENESS = 0.03
+"""Standard deviation of how much paler than its word a colour is, relative to its brightness."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +116,7 @@ def fit_light(
     normals: Int8[np.ndarray, "N H W 3"],
     points: Float64[np.ndarray, "N H W 3"],
     to_table: Float64[np.ndarray, "3 3"],
+    words: Mapping[int, str] | None = None,
 ) -> tuple[Light, dict[int, float]]:
     """Find the lamp that explains the colours of all objects best, and how glossy each object is in its light.
 
@@ -117,6 +126,8 @@ def fit_light(
         normals: unit normals in camera coordinates times 127.
         points: what each pixel shows, metres in table coordinates, the camera at 0.
         to_table: rows are the table's axes in camera coordinates, the last one up.
+        words: of each object the palette's word for its colour, where there is one. A surface that faces one way only, such
+            as the top of a flat block, mirrors the lamp evenly: that it does is told by a colour paler than its word.
 
     Returns:
         The light, without a lamp where too little is seen; and of each object the grey level in 0..255 that its
@@ -146,7 +157,7 @@ def fit_light(
         for count in (_FEW_PIXELS, _MANY_PIXELS)
     )
     light = _search(few)
-    return _fitted(light, many) if light.ratio > 0 else (light, {})
+    return _fitted(light, many, words or {}) if light.ratio > 0 else (light, {})
 
 
 def _search(samples: _Samples) -> Light:
@@ -164,18 +175,20 @@ def _search(samples: _Samples) -> Light:
     return min(found, key=lambda pair: pair[0])[1]
 
 
-def _fitted(light: Light, samples: _Samples) -> tuple[Light, dict[int, float]]:
+def _fitted(light: Light, samples: _Samples, words: Mapping[int, str]) -> tuple[Light, dict[int, float]]:
     """Lamp, colours and gloss that together explain the pixels best, and the gloss of each object as a grey level.
 
     A pixel counts less the farther it is from what is explained (Cauchy), so that those in the shade hardly matter.
     """
-    samples = samples.at(np.flatnonzero(samples.colours.max(axis=1) < 1.0))  # what is overexposed says little
+    samples = samples.at(
+        np.flatnonzero(samples.colours.min(axis=1) < 1.0)
+    )  # what is overexposed says nothing
     names, owner = np.unique(samples.owner, return_inverse=True)
     middle, count = samples.points.mean(axis=0), len(names)
     plain = samples.colours / light.on(samples.points, samples.normals)[:, None]
     colours = np.stack([np.median(plain[owner == which], axis=0) for which in range(count)])
 
-    expected = np.concatenate([[_USUAL_RATIO], np.zeros(count)])
+    palest = [_palest(words.get(int(name), "")) for name in names]
 
     def light_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """How bright the lamp at `values[:3]` of ratio `values[3]` makes a white surface, and what it mirrors there."""
@@ -186,17 +199,32 @@ def _fitted(light: Light, samples: _Samples) -> tuple[Light, dict[int, float]]:
         """By how much each pixel's colour is brighter than it is."""
         gloss, colour = values[4 : 4 + count], values[4 + count :].reshape(count, 3)
         explained = colour[owner] * bright[:, None] + (gloss[owner] * mirrored)[:, None]
-        return np.asarray(explained - samples.colours)
+        return np.asarray(np.minimum(explained, 1.0) - samples.colours)  # no picture shows more than 1
 
-    def trust(values: np.ndarray) -> np.ndarray:
-        gloss = np.where(values[4 : 4 + count] < 0, _NEAR_GLOSS / 10, _NEAR_GLOSS)  # there is no negative one
-        return np.concatenate([[1 / _NEAR_LAMP, 1 / _NEAR_RATIO], 1 / gloss])
+    def unexpected(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How far the lamp, the gloss and the paleness of colours are from what is expected, and the slopes of that."""
+        far, matrix = np.zeros(2 + 2 * count), np.zeros((2 + 2 * count, len(values)))
+        distance = float(np.linalg.norm(values[:3]))
+        far[:2] = (distance - LAMP_METRES) / _NEAR_LAMP, (values[3] - _USUAL_RATIO) / _NEAR_RATIO
+        matrix[0, :3], matrix[1, 3] = values[:3] / distance / _NEAR_LAMP, 1 / _NEAR_RATIO
+        gloss = values[4 : 4 + count]
+        usual = np.where(gloss < 0, _NEAR_GLOSS / 10, _NEAR_GLOSS)  # there is no negative one
+        far[2 : 2 + count], slope = _cauchy(gloss / usual)
+        matrix[np.arange(2, 2 + count), np.arange(4, 4 + count)] = slope / usual
+        for which, bound in enumerate(palest):
+            if bound is None:
+                continue
+            low, high, ratio = bound
+            column, scale = 4 + count + 3 * which, _NEAR_PALENESS * max(float(colours[which].max()), 0.05)
+            excess = values[column + low] - ratio * values[column + high]
+            if excess > 0:
+                far[2 + count + which] = excess / scale
+                matrix[2 + count + which, [column + low, column + high]] = 1 / scale, -ratio / scale
+        return far, matrix
 
     def residuals(values: np.ndarray, tolerance: float) -> np.ndarray:
         far = misfits(values, *light_of(values)).ravel() / tolerance
-        distance = np.linalg.norm(values[:3]) - LAMP_METRES
-        unexpected = np.concatenate([[distance], values[3 : 4 + count] - expected]) * trust(values)
-        return np.concatenate([np.sign(far) * np.sqrt(np.log1p(far**2)), unexpected])
+        return np.concatenate([_cauchy(far)[0], unexpected(values)[0]])
 
     def slopes(values: np.ndarray, tolerance: float) -> np.ndarray:
         bright, mirrored = light_of(values)
@@ -210,13 +238,9 @@ def _fitted(light: Light, samples: _Samples) -> tuple[Light, dict[int, float]]:
         matrix[rows, :, 4 + owner] = mirrored[:, None]
         for channel in range(3):
             matrix[rows, channel, 4 + count + 3 * owner + channel] = bright
-        # Of sign(f) sqrt(log(1 + f^2)), whose slope at 0 is 1.
-        size = np.maximum(np.abs(far) / tolerance, 1e-6)
-        matrix *= (size / ((1 + size**2) * np.sqrt(np.log1p(size**2))) / tolerance)[..., None]
-        priors = np.zeros((2 + count, len(values)))
-        priors[0, :3] = values[:3] / np.linalg.norm(values[:3])
-        priors[1:, 3 : 4 + count] = np.eye(1 + count)
-        return np.concatenate([matrix.reshape(-1, len(values)), priors * trust(values)[:, None]])
+        matrix *= (far < 1.0 - samples.colours)[..., None]  # an overexposed channel no longer changes
+        matrix *= (_cauchy(far / tolerance)[1] / tolerance)[..., None]
+        return np.concatenate([matrix.reshape(-1, len(values)), unexpected(values)[1]])
 
     found = np.concatenate([light.position - middle, [light.ratio], np.zeros(count), colours.ravel()])
     for tolerance in _TOLERANCES:
@@ -224,6 +248,22 @@ def _fitted(light: Light, samples: _Samples) -> tuple[Light, dict[int, float]]:
     gloss = np.clip(found[4 : 4 + count], 0.0, 1.0) * 255.0
     lamp = Light(middle + found[:3], max(float(found[3]), 0.0))
     return lamp, dict(zip(map(int, names), map(float, gloss), strict=True))
+
+
+def _cauchy(far: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What is far off hardly counts more the farther it is: sign(f) sqrt(log(1 + f^2)), and its slope, which is 1 at 0."""
+    size = np.maximum(np.abs(far), 1e-6)
+    value = np.sqrt(np.log1p(size**2))
+    return np.sign(far) * value, size / ((1 + size**2) * value)
+
+
+def _palest(word: str) -> tuple[int, int, float] | None:
+    """The channels in which a colour word is darkest and brightest, and most that the first may be of the second; None for
+    what is no colour, or a grey."""
+    if word not in SHADES or SHADES[word].saturation[0] < _COLOURFUL:
+        return None
+    middle = SHADES[word].middle
+    return int(middle.argmin()), int(middle.argmax()), 1.0 - SHADES[word].saturation[0]
 
 
 def _misfits(

@@ -12,7 +12,7 @@ from scipy.optimize import least_squares
 
 from daag.diffusion.compositing import dilate
 from daag.diffusion.table_camera import TableCamera
-from daag.tasks import OBJECT_HEIGHT, SHAPES, UprightShape
+from daag.tasks import Outline, Shape, UprightShape
 
 UPRIGHT = 0.75
 """Share of an object's pixels that must face up or sideways; with fewer it lies on its side, and has no pose."""
@@ -38,6 +38,9 @@ _FARTHER_METRES = 0.005
 _MOST_SIDES = 12
 """The sides' pixels count like so many at most: their depths err together."""
 
+_TRIED_TURN, _BEST_TURNS = np.radians(22.5), 2
+"""Turns of a flat block that are tried, so far apart, and how many of them are followed up."""
+
 _ROUND_CORNERS = 16
 _ANGLES = np.linspace(0.0, 2 * np.pi, 48, endpoint=False)
 _DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)])
@@ -54,12 +57,11 @@ class Pose:
     scale: float
     """Of the usual size."""
 
-    def nearest_turn(self, kind: str, yaw: float) -> "Pose":
+    def nearest_turn(self, shape: Shape, yaw: float) -> "Pose":
         """Of the turns that look alike, since a cube shows its turn up to quarters only, the one nearest to `yaw`."""
-        sides = SHAPES[kind].sides
-        if not sides:
+        if not shape.sides:
             return self
-        step = 2 * np.pi / sides
+        step = 2 * np.pi / shape.sides
         return replace(self, yaw=self.yaw + step * round((yaw - self.yaw) / step))
 
 
@@ -68,7 +70,7 @@ def locate(
     depth: Float16[np.ndarray, "H W"],
     normals: Int8[np.ndarray, "H W 3"],
     own: Bool[np.ndarray, "H W"],
-    kind: str,
+    shape: Shape,
 ) -> Pose | None:
     """Find an object's pose from its visible pixels and its outline.
 
@@ -77,19 +79,20 @@ def locate(
         depth: metres.
         normals: unit normals in camera coordinates times 127.
         own: the object's pixels.
-        kind: what it is.
+        shape: of what it is.
 
     Returns:
-        None where the kind has no shape, too little is visible, or the object lies on its side.
+        None where too little is visible, or the object lies on its side.
     """
-    if kind not in SHAPES or own.sum() < 6:
+    if own.sum() < 6:
         return None
-    shape = SHAPES[kind]
     points, facing = camera.surface(depth, normals, own)
     top, side = facing[:, 2] > 0.9, np.abs(facing[:, 2]) < 0.3
     if (top | side).mean() < UPRIGHT:
         return None
     seen_top = bool(top.sum() >= _MIN_TOP)
+    if isinstance(shape, Outline):
+        return _lying(camera, depth, own, top, points, shape) if seen_top else None
     height = float(np.median(points[top, 2]) if seen_top else points[side, 2].max())
     # Where the axis roughly is, as far as each pixel can tell.
     inwards = np.concatenate([points[top, :2], points[side, :2] - shape.inradius * facing[side, :2]])
@@ -128,9 +131,7 @@ def _fitted(
         height_known: whether the top was seen.
     """
     normals, along = sides
-    metres = depth.astype(np.float64)
-    behind = (metres > metres[own].max() + _FARTHER_METRES) | camera.shows_table(metres)
-    rows, columns = np.nonzero(dilate(own, _BESIDE) & (own | behind))
+    rows, columns = _telling(camera, depth, own)
     side = np.where(own[rows, columns], 1.0, -1.0) / _OUTLINE_PIXELS
     pixels = np.column_stack([columns + 0.5, rows + 0.5]) @ _DIRECTIONS
     ring = _ring(shape, rough.yaw)
@@ -141,7 +142,7 @@ def _fitted(
     def residuals(values: Float64[np.ndarray, "4"]) -> Float64[np.ndarray, "R"]:
         axis, scale, top = values[:2], values[2], values[3]
         body = np.empty((2, len(ring), 3))
-        body[..., :2], body[0, :, 2], body[1, :, 2] = axis + scale * ring, top, top - OBJECT_HEIGHT
+        body[..., :2], body[0, :, 2], body[1, :, 2] = axis + scale * ring, top, top - shape.height
         # The outline is the hull of the corners, and a pixel outside by its distance in the worst direction.
         outside = (pixels - (camera.project(body.reshape(-1, 3)) @ _DIRECTIONS).max(axis=0)).max(axis=1)
         misplaced = np.sqrt(2.0 * np.logaddexp(0.0, side * outside))
@@ -154,6 +155,77 @@ def _fitted(
         return rough
     x, y, scale, top = map(float, found)
     return replace(rough, x=x, y=y, top=top, scale=float(np.clip(scale, 0.85, 1.15)))
+
+
+def _telling(
+    camera: TableCamera, depth: Float16[np.ndarray, "H W"], own: Bool[np.ndarray, "H W"]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the pixels that say where an object ends: its own, and those beside it that are behind it."""
+    metres = depth.astype(np.float64)
+    behind = (metres > metres[own].max() + _FARTHER_METRES) | camera.shows_table(metres)
+    rows, columns = np.nonzero(dilate(own, _BESIDE) & (own | behind))
+    return rows, columns
+
+
+def _lying(
+    camera: TableCamera,
+    depth: Float16[np.ndarray, "H W"],
+    own: Bool[np.ndarray, "H W"],
+    top: Bool[np.ndarray, "K"],
+    points: Float64[np.ndarray, "K 3"],
+    shape: Outline,
+) -> Pose:
+    """The pose of a flat block: where its outline must lie for the pixels of its top, and only those, to be within.
+
+    Args:
+        camera: of the frame.
+        depth: metres.
+        own: the block's K pixels.
+        top: which of them show its top.
+        points: what they show, table coordinates.
+        shape: of its kind.
+    """
+    height = float(np.median(points[top, 2]))
+    rows, columns = _telling(camera, depth, own)
+    upper = np.zeros_like(own)
+    upper[own] = top
+    side = np.where(upper[rows, columns], 1.0, -1.0) / _OUTLINE_PIXELS
+    pixels = np.column_stack([columns + 0.5, rows + 0.5])
+
+    def residuals(values: Float64[np.ndarray, "4"]) -> Float64[np.ndarray, "R"]:
+        x, y, yaw, scale = values
+        turn = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
+        level = scale * shape.corners @ turn + [x, y]
+        corners = camera.project(np.column_stack([level, np.full(len(level), height)]))
+        misplaced = np.sqrt(2.0 * np.logaddexp(0.0, side * outside_by(pixels, corners)))
+        return np.append(misplaced, (scale - 1.0) / _USUAL_SIZES)
+
+    middle = points[top, :2].mean(axis=0)
+    turns = np.arange(0.0, 2 * np.pi / shape.sides, _TRIED_TURN)
+    begun = sorted(
+        ([*middle, turn, 1.0] for turn in turns), key=lambda start: (residuals(np.array(start)) ** 2).sum()
+    )
+    fits = [
+        least_squares(residuals, start, x_scale=[0.001, 0.001, 0.05, 0.02], max_nfev=20)
+        for start in begun[:_BEST_TURNS]
+    ]
+    x, y, yaw, scale = map(float, min(fits, key=lambda fit: fit.cost).x)
+    return Pose(x, y, height, yaw, float(np.clip(scale, 0.85, 1.15)))
+
+
+def outside_by(
+    points: Float64[np.ndarray, "P 2"], corners: Float64[np.ndarray, "C 2"]
+) -> Float64[np.ndarray, "P"]:
+    """How far points lie outside a polygon, which may have notches; negative inside."""
+    along = np.roll(corners, -1, axis=0) - corners
+    offset = points[:, None] - corners
+    share = np.clip((offset * along).sum(-1) / np.maximum((along**2).sum(-1), 1e-12), 0.0, 1.0)
+    distance = np.linalg.norm(offset - share[..., None] * along, axis=-1).min(axis=1)
+    above = offset[..., 1] < 0, np.roll(offset, -1, axis=1)[..., 1] < 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = corners[:, 0] + offset[..., 1] * along[:, 0] / along[:, 1]
+    inside = ((above[0] != above[1]) & (points[:, :1] < crossing)).sum(axis=1) % 2 == 1
+    return np.where(inside, -distance, distance)
 
 
 def _ring(shape: UprightShape, yaw: float) -> Float64[np.ndarray, "C 2"]:

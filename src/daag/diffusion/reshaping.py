@@ -18,8 +18,8 @@ from daag.diffusion.intrinsics import Intrinsics, inner, octaves
 from daag.diffusion.poses import Pose
 from daag.diffusion.proxies import cast
 from daag.diffusion.stage import Body, Stage, continued
-from daag.diffusion.table_camera import ON_TABLE
-from daag.tasks import SHAPES
+from daag.diffusion.table_camera import ON_TABLE, TableCamera
+from daag.tasks import Shape
 
 BOX_GROWTH = 3
 """Pixels by which the new body may reach out of the box around the old one; what would lie farther out is cut off."""
@@ -78,7 +78,8 @@ def reshape(
         For each frame the new shape, or None where it cannot be told: the kind has no shape of its own, the object lies
         on its side, or too little of it is seen.
     """
-    if kinds[object_id] not in SHAPES:
+    known = stage.shapes
+    if kinds[object_id] not in known:
         return [None] * len(frames)
     shapes: list[Reshaped | None] = []
     yaw = 0.0
@@ -86,12 +87,15 @@ def reshape(
         if object_id not in bodies[position]:
             shapes.append(None)
             continue
-        pose = bodies[position][object_id].pose.nearest_turn(conditions.kinds[object_id], yaw)
+        pose = bodies[position][object_id].pose.nearest_turn(known[conditions.kinds[object_id]], yaw)
         placed = {
-            key: (body.pose, kinds[key]) for key, body in bodies[position].items() if kinds[key] in SHAPES
+            key: (body.pose, known[kinds[key]])
+            for key, body in bodies[position].items()
+            if kinds[key] in known
         }
-        placed[object_id] = pose, kinds[object_id]
-        shape = _reshaped(frame, conditions, position, stage, object_id, placed, strength, reference)
+        placed[object_id] = pose, known[kinds[object_id]]
+        before = known[conditions.kinds[object_id]]
+        shape = _reshaped(frame, conditions, position, stage, object_id, before, placed, strength, reference)
         yaw = pose.yaw
         shapes.append(shape)
     return shapes
@@ -103,31 +107,32 @@ def _reshaped(
     position: int,
     stage: Stage,
     object_id: int,
-    placed: dict[int, tuple[Pose, str]],
+    before: Shape,
+    placed: dict[int, tuple[Pose, Shape]],
     strength: float,
     reference: float,
 ) -> Reshaped:
-    """One frame, with the poses and new kinds of what stands upright in it."""
+    """One frame, with the poses and new shapes of what stands upright in it."""
     camera = stage.camera
-    pose, kind = placed[object_id]
+    pose, body = placed[object_id]
     segmentation, depth, normals = (
         part[position] for part in (conditions.segmentation, conditions.depth, conditions.normals)
     )
-    proxy = cast(camera, pose, kind)
+    proxy = cast(camera, pose, body)
     surface, facing = proxy.surface
     own = segmentation == object_id
     old = _bared(segmentation, depth, object_id, stage)
     reach = box_mask(segmentation, depth, object_id, (BOX_GROWTH,) * 4)
     nearer = (segmentation == 0) & (depth > 0) & (depth < surface - NEARER_METRES)
     hides = proxy.hit & (reach & ~nearer)
-    for key, (other_pose, other_kind) in placed.items():
+    for key, (other_pose, other) in placed.items():
         if key != object_id:
-            hides &= proxy.depth <= cast(camera, other_pose, other_kind).depth
+            hides &= proxy.depth <= cast(camera, other_pose, other).depth
     matte = hides.mean(axis=0, dtype=np.float32)
     new = matte >= 0.5
     bare = old & ~new
     # Bends run through pixels as outlines do: each sample is lit for itself.
-    lit = _lit(frame, depth, normals, own, stage, strength)
+    lit = _lit(frame, depth, normals, own, stage, strength, _open_above(camera, pose, before, own, depth))
     brightness, shine = (
         part.sum(axis=0) / np.maximum(proxy.hit.sum(axis=0), 1) for part in stage.appearance(proxy, lit)
     )
@@ -216,15 +221,31 @@ def _lit(
     own: Bool[np.ndarray, "H W"],
     stage: Stage,
     strength: float,
+    otherwise: float,
 ) -> Float32[np.ndarray, "H W"]:
     """How much of the lamp's light reached the old body, in [0, 1], continued to where the new one is.
 
-    A surface that is turned away from the lamp does not say.
+    A surface that is turned away from the lamp does not say; where none does, it is `otherwise`.
     """
     points, facing = stage.camera.unproject(depth), normals / 127.0 @ stage.camera.to_table.T
     shade, full = stage.light.on(points, facing, 0.0), stage.light.on(points, facing)
     bright = frame.max(axis=-1) / 255.0 / max(strength, 1e-6)
     tells = inner(own) & (full - shade > 0.25)
     share = np.clip((bright - shade) / np.maximum(full - shade, 1e-6), 0.0, 1.0)
-    known = np.where(tells, share, 1.0)
+    known = np.where(tells, share, otherwise)
     return np.asarray(continued(known[..., None], tells, reach=LIT_REACH)[..., 0])
+
+
+def _open_above(
+    camera: TableCamera,
+    pose: Pose,
+    shape: Shape,
+    own: Bool[np.ndarray, "H W"],
+    depth: Float16[np.ndarray, "H W"],
+) -> float:
+    """Whether the lamp is likely to reach a body's top, 1 or 0: what hides the most of it from the camera, the palm of a
+    gripper, is above it, and keeps the light from it as well."""
+    surface, facing = cast(camera, pose, shape).surface
+    top = (surface > 0) & (facing[..., 2] > 0.9)
+    hidden = top & ~own & (depth > 0) & (depth < surface - NEARER_METRES)
+    return float(2 * hidden.sum() <= top.sum())

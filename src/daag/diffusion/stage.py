@@ -3,11 +3,11 @@
 Source: our choice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float16, Float32, Float64, Int8, Shaped, UInt8
+from jaxtyping import Bool, Float16, Float32, Float64, Int8, Int16, Shaped, UInt8
 
 from daag.diffusion.compositing import dilate
 from daag.diffusion.editor import Conditions
@@ -15,7 +15,8 @@ from daag.diffusion.intrinsics import inner
 from daag.diffusion.lighting import Light, fit_light
 from daag.diffusion.poses import Pose, locate
 from daag.diffusion.proxies import Proxy, cast, shaded
-from daag.diffusion.table_camera import TableCamera
+from daag.diffusion.table_camera import ON_TABLE, TableCamera
+from daag.tasks import SHAPES, Outline, Shape
 
 MARGIN = 8
 """Pixels around an object from which the table behind it is continued."""
@@ -37,7 +38,7 @@ LIT_PERCENTILE = 60
 class Body:
     """An upright object."""
 
-    kind: str
+    shape: Shape
     pose: Pose
     colour: Float64[np.ndarray, "3"]
     """Grey levels where only light from everywhere falls on it, seen sideways."""
@@ -53,9 +54,22 @@ class Stage:
     light: Light
     gloss: dict[int, float]
     """Grey level of the highlight of each object, by id."""
+    shapes: Mapping[str, Shape]
+    """What the kinds of object here look like."""
+
+    @property
+    def flat(self) -> bool:
+        """Whether objects are flat blocks, a few pixels wide, of which an outline runs through most pixels: where they lie
+        then says more about the outline than colours do."""
+        return any(isinstance(shape, Outline) for shape in self.shapes.values())
 
     @classmethod
-    def of(cls, frames: UInt8[np.ndarray, "N H W 3"], conditions: Conditions) -> "Stage | None":
+    def of(
+        cls,
+        frames: UInt8[np.ndarray, "N H W 3"],
+        conditions: Conditions,
+        shapes: Mapping[str, Shape] = SHAPES,
+    ) -> "Stage | None":
         """Read them from some frames; None where too little of a table is seen in all of them."""
         for depth, normals, segmentation in zip(
             conditions.depth, conditions.normals, conditions.segmentation, strict=True
@@ -63,16 +77,20 @@ class Stage:
             camera = TableCamera.of(depth, normals, segmentation)
             if camera is not None:
                 points = np.stack([camera.unproject(one) for one in conditions.depth])
+                words = {key: name.split()[0] for name, key in conditions.object_ids.items()}
                 light, gloss = fit_light(
-                    frames, conditions.segmentation, conditions.normals, points, camera.to_table
+                    frames, conditions.segmentation, conditions.normals, points, camera.to_table, words
                 )
-                return cls(camera, light, gloss)
+                return cls(camera, light, gloss, shapes)
         return None
 
     def bodies(self, frames: UInt8[np.ndarray, "N H W 3"], conditions: Conditions) -> list[dict[int, Body]]:
         """The objects of each frame that stand upright, by id."""
         found: list[dict[int, Body]] = [{} for _ in frames]
         for object_id, kind in conditions.kinds.items():
+            if kind not in self.shapes:
+                continue
+            shape = self.shapes[kind]
             owns = conditions.segmentation == object_id
             known: list[tuple[Pose, Proxy]] = []
             # What shows most of the object comes first: where it stood still, less of it tells no other pose.
@@ -82,13 +100,47 @@ class Stage:
                     break
                 pose = next((pose for pose, proxy in known if _explains(proxy, own, depth)), None)
                 if pose is None:
-                    pose = locate(self.camera, depth, normals, own, kind)
+                    pose = locate(self.camera, depth, normals, own, shape)
                     if pose is None:
                         continue
-                    known.append((pose, cast(self.camera, pose, kind)))
+                    known.append((pose, cast(self.camera, pose, shape)))
                 colour = self.colour(frames[position], depth, normals, own, object_id)
-                found[position][object_id] = Body(kind, pose, colour, self.gloss.get(object_id, 0.0))
+                found[position][object_id] = Body(shape, pose, colour, self.gloss.get(object_id, 0.0))
         return found
+
+    def coverage(
+        self,
+        bodies: Mapping[int, Body],
+        object_id: int,
+        segmentation: Int16[np.ndarray, "H W"],
+        depth: Float16[np.ndarray, "H W"],
+    ) -> Float32[np.ndarray, "H W"] | None:
+        """How much of each pixel an object covers, in [0, 1], by where it stands and what stands before it.
+
+        Args:
+            bodies: of the frame.
+            object_id: of the object.
+            segmentation: ids.
+            depth: metres.
+
+        Returns:
+            nan where that does not tell: beside what is nearer than the table and no object (the gripper), and beside
+            objects of which no pose is known. None where the object's own pose is not known.
+        """
+        if object_id not in bodies:
+            return None
+        proxy = cast(self.camera, bodies[object_id].pose, bodies[object_id].shape)
+        hit = proxy.hit.copy()
+        for key, other in bodies.items():
+            if key != object_id:
+                hit &= proxy.depth <= cast(self.camera, other.pose, other.shape).depth
+        own = segmentation == object_id
+        share = hit.mean(axis=0, dtype=np.float32)
+        # A pose is not exact: of a pixel that is the object's it covers half at least, of another half at most.
+        share = np.where(own, np.maximum(share, 0.5), np.minimum(share, 0.5))
+        unknown = (segmentation == 0) & (depth > 0) & (depth < self.camera.table_depth - ON_TABLE)
+        unknown |= (segmentation > 0) & ~np.isin(segmentation, list(bodies))
+        return np.where(dilate(unknown), np.float32(np.nan), share).astype(np.float32)
 
     def colour(
         self,
@@ -177,7 +229,7 @@ class Stage:
         samples = np.repeat(picture[None], 4, axis=0)
         nearest = np.full(samples.shape[:3], np.inf)
         for body in others:
-            proxy = cast(self.camera, body.pose, body.kind)
+            proxy = cast(self.camera, body.pose, body.shape)
             seen = (slice(None), *window)
             hit = proxy.depth[seen] < nearest
             if not hit.any():
@@ -202,7 +254,7 @@ class Stage:
         found = np.zeros(points.shape[:2], dtype=bool)
         for body in bodies:
             above = np.array([body.pose.x, body.pose.y, body.pose.top])
-            found |= shaded(points, body.pose, body.kind, self.light.towards(above))
+            found |= shaded(points, body.pose, body.shape, self.light.towards(above))
         return found
 
 

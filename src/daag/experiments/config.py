@@ -10,6 +10,9 @@ from daag.errors import ConfigError
 
 Budget = Literal["smoke", "quick", "full"]
 
+Selection = Literal["achieved", "looks"]
+"""Of edits; see `ReproduceConfig.edits`."""
+
 
 @dataclass(frozen=True)
 class ReproduceConfig:
@@ -33,6 +36,9 @@ class ReproduceConfig:
     """Reward detector: `ready`, `base`, a directory, or a hub id."""
     controller: PlannerConfig = PlannerConfig()
     """Whom the experiment `planner` asks; all others use the embedded planner."""
+    edits: Selection = "achieved"
+    """Which edits `techniques` compares the arms on. `achieved`: those that the planner proposes for what came true in
+    episodes of exploration. `looks`: other looks for whatever moves in scripted episodes, without labels or gates."""
     cases: Path = Path("benchmarks/planner")
     """Directory of that experiment's cases, in a clone of the repository."""
 

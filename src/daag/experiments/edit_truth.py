@@ -10,12 +10,14 @@ objects, are enough to fit the shade, and to draw the object in any other colour
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
 from daag.diffusion.lab import srgb_to_lab
+from daag.diffusion.reshaping import BOX_GROWTH
 from daag.envs import facts_at, rerender
+from daag.experiments.fidelity import changes, outside_identical, structural_similarity
 from daag.hindsight import EditedSegment
-from daag.tasks import COLOURS, SHAPES, Fact, ObjectEdit
+from daag.tasks import COLOURS, Fact, ObjectEdit, family_of
 
 MIN_PIXELS = 12
 """An object with fewer visible pixels is not judged."""
@@ -33,17 +35,21 @@ class EditTruth:
     """How an edit compares with the oracle's."""
 
     predicate_holds: bool
-    """Whether the target is true of the edited scene at the segment's last frame."""
+    """Whether the target is true of the edited scene at the segment's last frame; true where nothing was asked."""
     looks_right: float
     """Share of frames in which every edited object is nearer to the oracle than to anything else."""
     squared_errors: tuple[float, int]
     """Sum over the masks' pixels and channels, in grey levels of 0..255, and their number."""
+    similarity: tuple[float, int]
+    """Sum of the structural similarity over the masks' pixels, and their number."""
     outside_identical: bool
-    """Whether all pixels beyond two pixels of the edited objects are the source's, byte by byte."""
+    """Whether all pixels that the edit may not touch are the source's, byte by byte."""
     flicker: tuple[float, float]
-    """Mean change of a pixel between successive frames inside the masks: of the edit, of the oracle."""
+    """Mean change of a pixel from frame to frame where an object moves: of the edit, of the oracle; see `changes`."""
     temporal_error: float
     """Mean |change of the edit - change of the oracle|, grey levels; nan where nothing could be compared."""
+    oracle: UInt8[np.ndarray, "N H W 3"]
+    """The frames as the simulator draws them, in the edit's own shades and turns."""
 
     @property
     def true(self) -> bool:
@@ -51,13 +57,16 @@ class EditTruth:
         return self.predicate_holds and self.looks_right >= TRUE_SHARE
 
 
-def measure(segment: EditedSegment, target: str, replaced_box: int = 3) -> EditTruth:
+def measure(segment: EditedSegment, target: str | None, replaced_box: int = BOX_GROWTH) -> EditTruth:
     """Compare an edit with the oracle's.
 
     Args:
         segment: of an episode with a world state.
-        target: the description that the edited end must show.
+        target: the description that the edited end must show; None where the edit was made for none.
         replaced_box: pixels around an object's bounding box that a change of kind may touch.
+
+    Raises:
+        EditError: the episode has no world state, or the plan does not fit its scene.
     """
     episode, frames, plan = segment.episode, segment.frame_index, segment.plan
     edited, source = segment.edited.astype(np.float32), segment.source.astype(np.float32)
@@ -70,14 +79,17 @@ def measure(segment: EditedSegment, target: str, replaced_box: int = 3) -> EditT
         mask = masks[edit.source]
         anchor = int(mask.sum(axis=(1, 2)).argmax())
         shades[edit.target] = _fit(edited[anchor], dark[anchor], gain[anchor], mask[anchor])
-    oracle = rerender(episode, frames, plan, shades, turns).astype(np.float32)
+    drawn = rerender(episode, frames, plan, shades, turns)
+    oracle = drawn.astype(np.float32)
+    alike = structural_similarity(segment.edited, drawn)
     right = np.ones(len(frames), dtype=bool)
     judged = np.zeros(len(frames), dtype=bool)
-    squared, count = 0.0, 0
+    squared, similar, count = 0.0, 0.0, 0
     for edit in plan.edits:
         mask = masks[edit.source]
         squared += float(((edited[mask] - oracle[mask]) ** 2).sum())
-        count += int(mask.sum()) * 3
+        similar += float(alike[mask].sum())
+        count += int(mask.sum())
         own, shade = edit.target.split()[0], shades[edit.target]
         others = [COLOURS[colour].middle for colour in COLOURS if colour != own]
         for index in np.flatnonzero(mask.sum(axis=(1, 2)) >= MIN_PIXELS):
@@ -90,25 +102,25 @@ def measure(segment: EditedSegment, target: str, replaced_box: int = 3) -> EditT
                 rivals.append(_distance(painted, _lab(picture)))
             judged[index] = True
             right[index] &= to_oracle < min(rivals)
-    edit_change, oracle_change, errors = _changes(edited, oracle, list(masks.values()))
+    edit_change, oracle_change, errors = changes(edited, oracle, list(masks.values()))
+    growth = replaced_box if any(edit.changes_kind for edit in plan.edits) else None
     return EditTruth(
-        predicate_holds=Fact.parse(target) in facts_at(episode, int(frames[-1]), plan),
+        predicate_holds=target is None or Fact.parse(target) in facts_at(episode, int(frames[-1]), plan),
         looks_right=float(right[judged].mean()) if judged.any() else 0.0,
-        squared_errors=(squared, count),
-        outside_identical=_outside_identical(segment, replaced_box),
+        squared_errors=(squared, 3 * count),
+        similarity=(similar, count),
+        outside_identical=outside_identical(
+            segment.source, segment.edited, [(mask, growth) for mask in masks.values()]
+        ),
         flicker=(edit_change, oracle_change),
         temporal_error=errors,
+        oracle=drawn,
     )
-
-
-def psnr(squared: float, count: int) -> float:
-    """Peak signal-to-noise ratio in dB of a sum of squared errors over `count` values of 0..255."""
-    return float(10 * np.log10(255.0**2 / max(squared / max(count, 1), 1e-9)))
 
 
 def _best_turn(segment: EditedSegment, edit: ObjectEdit) -> float:
     """The turn of a new kind with which the oracle comes nearest to the edit's anchor frame, radians."""
-    shape = SHAPES.get(edit.kinds[1])
+    shape = family_of(edit.kinds).get(edit.kinds[1])
     if shape is None or not shape.sides:
         return 0.0
     mask = segment.mask(edit.source)
@@ -148,35 +160,6 @@ def _fit(
     slope, rise = gain[mask], edited[mask] - dark[mask]
     shade = (slope * rise).sum(0) / np.maximum((slope * slope).sum(0), 1e-6)
     return np.clip(shade, 0.0, 1.0).astype(np.float32)
-
-
-def _changes(edited: np.ndarray, oracle: np.ndarray, masks: list[np.ndarray]) -> tuple[float, float, float]:
-    """Mean change between successive frames where one object is seen in both: edit's, oracle's, and their error."""
-    edit_changes, oracle_changes, errors = [], [], []
-    for mask in masks:
-        both = mask[1:] & mask[:-1]
-        moving = (mask[1:] ^ mask[:-1]).sum(axis=(1, 2)) > 0
-        both &= moving[:, None, None]
-        if both.any():
-            change, true_change = (np.diff(frames, axis=0)[both] for frames in (edited, oracle))
-            edit_changes.append(np.abs(change).mean())
-            oracle_changes.append(np.abs(true_change).mean())
-            errors.append(np.abs(change - true_change).mean())
-    if not errors:
-        return float("nan"), float("nan"), float("nan")
-    return float(np.mean(edit_changes)), float(np.mean(oracle_changes)), float(np.mean(errors))
-
-
-def _outside_identical(segment: EditedSegment, box: int) -> bool:
-    touched = np.zeros(segment.edited.shape[:3], dtype=bool)
-    for edit in segment.plan.edits:
-        for index, mask in enumerate(segment.mask(edit.source)):
-            rows, columns = np.nonzero(mask)
-            if len(rows):
-                top, left = max(rows.min() - box, 0), max(columns.min() - box, 0)
-                touched[index, top : rows.max() + box + 1, left : columns.max() + box + 1] = True
-    same = (segment.edited == segment.source).all(axis=-1)
-    return bool(same[~touched].all())
 
 
 def _lab(pixels: np.ndarray) -> np.ndarray:

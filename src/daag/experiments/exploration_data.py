@@ -1,4 +1,4 @@
-"""Episodes of pure exploration, with what is true in them: the ground on which models are measured."""
+"""Episodes of pure exploration, or of a script, with what is true in them: the ground on which models are measured."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 
 from daag.agent import Env, Explorer
 from daag.assembly import make_env, make_explorer
-from daag.envs import EpisodeRecorder
+from daag.envs import EpisodeRecorder, make_expert
 from daag.episodes import Episode
 from daag.play import name_of
 from daag.tasks import CARRYING_KINDS, Fact, all_looks, is_held_out, language_of, possible_facts
@@ -15,7 +15,7 @@ from daag.tasks import CARRYING_KINDS, Fact, all_looks, is_held_out, language_of
 
 @dataclass(frozen=True, eq=False)
 class Explored:
-    """An episode of random actions."""
+    """An episode of random actions, or of a script's."""
 
     episode: Episode
     goal: Fact
@@ -41,25 +41,49 @@ def random_task(env_name: str, rng: np.random.Generator, held_out: bool) -> Fact
 
 
 def explore(
-    env_name: str, num_episodes: int, seed: int, motion_frames: int = 8, held_out: bool = True
+    env_name: str,
+    num_episodes: int,
+    seed: int,
+    motion_frames: int = 8,
+    held_out: bool = True,
+    scripted: bool = False,
 ) -> Iterator[Explored]:
-    """Play episodes that explore, each in a scene that holds the objects of a random task, held out or not."""
+    """Play episodes that explore, each in a scene that holds the objects of a random task, held out or not.
+
+    Args:
+        env_name: in which world.
+        num_episodes: how many.
+        seed: of all chance.
+        motion_frames: recorded in each step, where steps are long enough.
+        held_out: whether the tasks are held out.
+        scripted: whether the world's script does the task, rather than chance anything.
+    """
     env, explorer = make_env(env_name, motion_frames), make_explorer(env_name)
     for index in range(num_episodes):
         rng = np.random.default_rng((seed, index, 7))
-        yield _play(env, explorer, random_task(env_name, rng, held_out), rng, f"{seed}/{index}")
+        goal = random_task(env_name, rng, held_out)
+        yield _play(env, None if scripted else explorer, goal, rng, f"{seed}/{index}")
 
 
-def _play(env: Env, explorer: Explorer, goal: Fact, rng: np.random.Generator, name: str) -> Explored:
+def _play(env: Env, explorer: Explorer | None, goal: Fact, rng: np.random.Generator, name: str) -> Explored:
+    """One episode; without an explorer the script acts."""
     scene_seed = int(rng.integers(2**31))
     options = {"goal": (goal.description,), "instruction": goal.instruction}
     observation, info = env.reset(seed=scene_seed, options=options)
     recorder = EpisodeRecorder(name_of(env), scene_seed, observation, info)
+    expert = make_expert(env) if explorer is None else None
     facts, ended = [frozenset(info["facts"])], False
     while not ended:
-        action = explorer.explore(info["proposals"], rng)
+        if explorer is not None:
+            action = explorer.explore(info["proposals"], rng)
+        else:
+            assert expert is not None
+            action = np.atleast_1d(np.asarray(expert.act(goal), dtype=np.float32))
         _, reward, terminated, truncated, info = env.step(action)
         recorder.add(action, float(reward), terminated, truncated, info)
         facts.append(frozenset(info["facts"]))
         ended = terminated or truncated
-    return Explored(recorder.finish(f"exploration/{name}"), goal, tuple(facts))
+        # Once the task is done a script has nothing more to do.
+        ended |= explorer is None and goal.description in facts[-1]
+    kind = "exploration" if explorer is not None else "script"
+    return Explored(recorder.finish(f"{kind}/{name}"), goal, tuple(facts))

@@ -144,6 +144,7 @@ def _edited(
     """Some frames repainted; None, and counted, where that cannot be or the gate turns it down."""
     assert hindsight.editor is not None
     try:
+        episode = hindsight.perception.complete(episode, plan)
         edited = hindsight.editor.edit(episode, index, plan, seed)
     except EditError:
         lesson.num_rejected += 1

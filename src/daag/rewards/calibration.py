@@ -88,7 +88,7 @@ class Calibration:
             known = ", ".join(sorted(self.thresholds)) or "none"
             raise RewardDetectorError(
                 f"no threshold for {description!r}: the family {family!r} is not calibrated (calibrated: {known}); "
-                "calibrate the detector on labelled frames of it"
+                "calibrate the detector on labelled frames of it, as 'daag calibrate' does"
             )
         return self.thresholds[family].value
 

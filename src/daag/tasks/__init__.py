@@ -1,12 +1,13 @@
 """Tasks: what can be asked, said and changed in a world."""
 
-from daag.tasks.edits import EditPlan, ObjectEdit, Operation
+from daag.tasks.edits import EditPlan, ObjectEdit, Operation, parse_changes
 from daag.tasks.held_out import caption_is_held_out, is_held_out
 from daag.tasks.language import BOARD, GRID, LANGUAGES, ROOM, STACKING, Language, language_of
 from daag.tasks.objects import CARRYING_KINDS, KINDS, Look, all_looks
+from daag.tasks.outlines import OUTLINES, Outline
 from daag.tasks.palette import COLOURS, SHADES, sample_shade
 from daag.tasks.relations import RELATIONS, Fact, Relation, possible_facts
-from daag.tasks.shapes import OBJECT_HEIGHT, SHAPES, UprightShape
+from daag.tasks.shapes import OBJECT_HEIGHT, SHAPES, Shape, UprightShape, alike, family_of
 from daag.tasks.task import Subgoal, Task
 from daag.tasks.word_swap import word_swaps
 
@@ -18,6 +19,7 @@ __all__ = [
     "KINDS",
     "LANGUAGES",
     "OBJECT_HEIGHT",
+    "OUTLINES",
     "RELATIONS",
     "ROOM",
     "SHADES",
@@ -29,14 +31,19 @@ __all__ = [
     "Look",
     "ObjectEdit",
     "Operation",
+    "Outline",
     "Relation",
+    "Shape",
     "Subgoal",
     "Task",
     "UprightShape",
+    "alike",
     "all_looks",
     "caption_is_held_out",
+    "family_of",
     "is_held_out",
     "language_of",
+    "parse_changes",
     "possible_facts",
     "sample_shade",
     "word_swaps",

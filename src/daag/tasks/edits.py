@@ -1,7 +1,7 @@
 """What the planner may ask of the video editor: which objects change their look, and into what."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from daag.errors import EditError
@@ -45,6 +45,9 @@ class EditPlan:
 
     edits: tuple[ObjectEdit, ...]
 
+    instruction: str = field(default="", compare=False)
+    """The planner's sentence for editors that take instructions; editors that take captions make theirs of `edits`."""
+
     def __post_init__(self) -> None:
         sources = [edit.source for edit in self.edits]
         targets = [edit.target for edit in self.edits]
@@ -82,3 +85,34 @@ class EditPlan:
             raise EditError(
                 f"after '{self.sentence}' the scene would hold two objects of one name: {', '.join(after)}"
             )
+
+
+def parse_changes(changes: Sequence[str]) -> EditPlan:
+    """Read a plan as one writes it down: "red cube -> green cube", or "red cube <-> blue cube" for two that trade looks.
+
+    Args:
+        changes: at least one; they are made together.
+
+    Raises:
+        EditError: none was given, one is not of either form or names nothing on one side, or together they are no plan.
+    """
+    looks: list[tuple[str, str]] = []
+    for change in changes:
+        both = "<->" in change
+        names = [" ".join(name.split()) for name in change.split("<->" if both else "->")]
+        if len(names) != 2 or not all(names):
+            raise EditError(
+                f"expected a change such as 'red cube -> green cube', or 'red cube <-> blue cube' to exchange two looks, got "
+                f"{change!r}"
+            )
+        looks += [(names[0], names[1]), (names[1], names[0])] if both else [(names[0], names[1])]
+    sources = [before for before, _ in looks]
+    return EditPlan(
+        tuple(ObjectEdit(_operation(before, after, sources), before, after) for before, after in looks)
+    )
+
+
+def _operation(before: str, after: str, sources: Sequence[str]) -> Operation:
+    if after in sources and after != before:
+        return "exchange"
+    return "replace" if before.split()[-1] != after.split()[-1] else "modify"

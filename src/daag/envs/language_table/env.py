@@ -16,7 +16,6 @@ from jaxtyping import Float32
 
 from daag.envs.camera import Quality, View
 from daag.envs.language_table.model import LanguageTableModel, effector_of
-from daag.envs.language_table.outlines import BLOCK_HEIGHT
 from daag.envs.language_table.scene import (
     BOARD_HALF_EXTENT,
     EFFECTOR_REACH,
@@ -30,6 +29,7 @@ from daag.envs.scene import VARIATIONS, sample_looks
 from daag.envs.world import Observation, World
 from daag.errors import SceneError
 from daag.tasks import BOARD, Fact, Look, all_looks, possible_facts
+from daag.tasks.outlines import BLOCK_HEIGHT
 
 MAX_MOVE = 0.1
 """Metres along x and along y that one step moves the effector's target at most."""

@@ -7,13 +7,13 @@ import mujoco
 import numpy as np
 from jaxtyping import Float64
 
-from daag.envs.language_table.outlines import BLOCK_HEIGHT, OUTLINES, Outline
 from daag.envs.language_table.predicates import true_facts
 from daag.envs.language_table.scene import BOARD_HALF_EXTENT, LanguageTableScene
 from daag.envs.scene import Scene, SceneObject
 from daag.envs.scene_model import SceneModel
 from daag.envs.shading import Surfaces, Texture
 from daag.tasks import Fact
+from daag.tasks.outlines import BLOCK_HEIGHT, OUTLINES, Outline
 
 EFFECTOR_JOINTS = ("x", "y")
 """The first two joints of every model, so that `qpos[:2]` is the effector and `qpos[2 + 7 * i:]` block i."""

@@ -1,6 +1,6 @@
-"""The outlines of the blocks, and how they fall into convex pieces: physics needs those, a picture needs the outline.
+"""The outlines of a board's blocks, and how they fall into convex pieces: physics needs those, a picture needs the outline.
 
-Source: our choice; the kinds are those of google-research/language-table.
+One table for who builds blocks (the simulator) and for who draws one where another was (the video editor). Source: our choice; the kinds are those of google-research/language-table.
 """
 
 from dataclasses import dataclass
@@ -22,11 +22,32 @@ class Outline:
     num_corners: int
     pieces: tuple[tuple[int, ...], ...]
     """Convex polygons that fill it without overlap: indices into `points`, anticlockwise."""
+    sides: int = 1
+    """So many turns about the middle look alike."""
+    height: float = BLOCK_HEIGHT
+    """Metres."""
 
     @property
     def corners(self) -> Float64[np.ndarray, "C 2"]:
         """The outline itself, anticlockwise."""
         return self.points[: self.num_corners]
+
+    @property
+    def outradius(self) -> float:
+        """From the axis to what is farthest from it, metres."""
+        return float(np.linalg.norm(self.corners, axis=1).max())
+
+    @property
+    def half_planes(self) -> tuple[tuple[tuple[float, float], ...], ...]:
+        """The sides of each piece: the direction of a side's normal, radians, and how far along it the side lies, metres."""
+        return tuple(self._sides_of(self.points[list(piece)]) for piece in self.pieces)
+
+    @staticmethod
+    def _sides_of(corners: Float64[np.ndarray, "C 2"]) -> tuple[tuple[float, float], ...]:
+        along = np.roll(corners, -1, axis=0) - corners
+        angles = np.arctan2(-along[:, 0], along[:, 1])
+        offsets = corners[:, 0] * np.cos(angles) + corners[:, 1] * np.sin(angles)
+        return tuple(zip(angles.tolist(), offsets.tolist(), strict=True))
 
     @property
     def faces(self) -> list[tuple[int, int, int]]:
@@ -48,14 +69,17 @@ def area_and_centroid(corners: Float64[np.ndarray, "C 2"]) -> tuple[float, Float
     return area, ((corners + following) * cross[:, None]).sum(axis=0) / (6 * area)
 
 
-def _outline(points: np.ndarray, num_corners: int, pieces: tuple[tuple[int, ...], ...]) -> Outline:
+def _outline(
+    points: np.ndarray, num_corners: int, pieces: tuple[tuple[int, ...], ...], sides: int = 1
+) -> Outline:
     _, center = area_and_centroid(points[:num_corners])
-    return Outline(points - center, num_corners, pieces)
+    return Outline(points - center, num_corners, pieces, sides)
 
 
 def _regular(sides: int, radius: float) -> Outline:
     angle = 2 * np.pi * (np.arange(sides) + 0.5) / sides
-    return _outline(radius * np.stack([np.cos(angle), np.sin(angle)], axis=1), sides, (tuple(range(sides)),))
+    corners = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return _outline(corners, sides, (tuple(range(sides)),), sides)
 
 
 def _star(outer: float, inner: float) -> Outline:
@@ -64,7 +88,7 @@ def _star(outer: float, inner: float) -> Outline:
     radius = np.where(np.arange(10) % 2 == 0, outer, inner)
     corners = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     kites = tuple((10, (tip - 1) % 10, tip, tip + 1) for tip in range(0, 10, 2))
-    return _outline(np.concatenate([corners, np.zeros((1, 2))]), 10, kites)
+    return _outline(np.concatenate([corners, np.zeros((1, 2))]), 10, kites, sides=5)
 
 
 def _moon(radius: float, thickness: float, tip: float, opening: float, segments: int) -> Outline:

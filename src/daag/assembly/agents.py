@@ -1,16 +1,17 @@
-"""Puts an agent together from names: worlds, models, arms.  The only place that knows all of them."""
+"""Worlds, models, arms, and the agents that are made of them, by name."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import gymnasium
 from transformers.utils.logging import set_tqdm_hook
 
 from daag.agent import Agent, AgentConfig, Env, Explorer
 from daag.diffusion import Compositor, ControlNetEditor, OracleEditor, VideoEditor
+from daag.diffusion.editor_file import read_editor_file
 from daag.envs import LANGUAGE_TABLE, RGB_STACKING, ROOM, register, rerender
 from daag.envs.language_table import MAX_MOVE
 from daag.envs.room import ACTIONS
@@ -18,9 +19,8 @@ from daag.envs.stacking import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT
 from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer, TaskBufferConfig
 from daag.errors import UnknownNameError
 from daag.hindsight import GateConfig, Hindsight, HindsightConfig
-from daag.llm import CachedPlanner, ChatConfig, ChatPlanner, GrammarPlanner, Planner
-from daag.llm.chat_client import ChatClient
-from daag.llm.completer import Completer
+from daag.llm import Planner
+from daag.perception import Perception, Recorded
 from daag.policies import (
     ActionSpace,
     Exploration,
@@ -44,54 +44,12 @@ from daag.rewards.detector import RewardDetector
 from daag.rewards.dual_encoder import Dtype
 from daag.rewards.finetuning import FinetuneConfig, finetune
 from daag.rewards.labelled_pairs import LabelledPairs
-from daag.tasks import CARRYING_KINDS, language_of
+from daag.tasks import CARRYING_KINDS
 
 Arm = Literal[
     "none", "match", "relabel", "compositor", "per-frame", "hea", "oracle", "hea-no-gate", "hea-no-exchange"
 ]
 EnvName = Literal["rgb-stacking", "room", "language-table"]
-PlannerName = Literal["grammar", "chat"]
-
-
-@dataclass(frozen=True)
-class PlannerConfig:
-    """Who is the controller. Holds no key, so that it can be written down with a run."""
-
-    planner: PlannerName = "grammar"
-    """`grammar`: the embedded one; `chat`: a language model behind an OpenAI-compatible endpoint."""
-    llm_model: str = ""
-    """As the server calls it; default: the variable DAAG_LLM_MODEL."""
-    llm_url: str = ""
-    """Base URL, such as http://localhost:11434/v1; default: the variable OPENAI_BASE_URL, else OpenAI's own."""
-    llm_key_variable: str = "OPENAI_API_KEY"
-    """Environment variable that holds the key. A server on this machine needs none."""
-    llm_timeout_seconds: float = 60.0
-    """For one request."""
-    llm_prices: tuple[float, float] = (0.0, 0.0)
-    """Per million tokens of questions, and of replies, in any currency; for the cost counter."""
-
-    @property
-    def chat(self) -> ChatConfig:
-        """As the endpoint's settings."""
-        asked, replied = self.llm_prices
-        return ChatConfig(
-            self.llm_url,
-            self.llm_model,
-            self.llm_key_variable,
-            self.llm_timeout_seconds,
-            price_per_million_prompt_tokens=asked,
-            price_per_million_completion_tokens=replied,
-        )
-
-    def resolved(self) -> "PlannerConfig":
-        """With what the environment says now, so that a run goes on with the same model elsewhere and later.
-
-        Raises:
-            ConfigError: no model is named.
-        """
-        if self.planner != "chat":
-            return self
-        return replace(self, llm_model=self.chat.resolved_model(), llm_url=self.chat.resolved_url())
 
 
 @dataclass(frozen=True)
@@ -140,7 +98,7 @@ EDITORS: dict[str, Callable[[], VideoEditor]] = {
     "hea": lambda: ControlNetEditor.from_pretrained("tiny"),
     "oracle": lambda: OracleEditor(partial(rerender, albedos=None)),
 }
-"""Arms that change pixels, and how."""
+"""Arms that change pixels, and how, with the embedded editor."""
 
 ARMS: tuple[str, ...] = tuple(Arm.__args__)  # type: ignore[attr-defined]
 
@@ -173,6 +131,11 @@ def make_env(
         num_objects=num_objects,
         terminate_on_success=terminate_on_success,
     )
+
+
+def env_name_of(env_id: str) -> EnvName | None:
+    """What the command line calls a world that an episode names, "daag/Room-v0"; None for a world of somebody else's."""
+    return next((name for name in get_args(EnvName) if _WORLDS[name].env_id == env_id), None)
 
 
 def make_explorer(env_name: str, config: ExplorationConfig | None = None) -> Explorer:
@@ -243,42 +206,30 @@ def load_detector(
     return load(name, device, dtype)
 
 
+def load_editor(arm: str, name: str = "tiny") -> VideoEditor:
+    """The editor of an arm that changes pixels.
+
+    Args:
+        arm: which; `compositor` and `oracle` have no models.
+        name: whose models: "tiny", the embedded ones, a pipeline directory, a hub id, or a file of settings
+            (`read_editor_file`).
+
+    Raises:
+        UnknownNameError: no such arm.
+        ModelError, ConfigError: the models or the file cannot be read.
+    """
+    if arm not in EDITORS:
+        raise UnknownNameError("editor", arm, EDITORS)
+    makers = {"hea": ControlNetEditor.from_pretrained, "per-frame": ControlNetEditor.per_frame}
+    if arm not in makers or name == "tiny":
+        return EDITORS[arm]()
+    model, config, pipeline = read_editor_file(Path(name)) if name.endswith(".json") else (name, None, None)
+    return makers[arm](model, config, pipeline)
+
+
 def hide_short_progress() -> None:
     """Let transformers show its bars only for what takes seconds, such as reading the weights of a large model."""
     set_tqdm_hook(lambda bar, args, kwargs: bar(*args, **{"delay": 2.0, **kwargs}))
-
-
-def make_model(config: PlannerConfig) -> Completer | None:
-    """The language model that a planner asks; None for the embedded planner, which asks none.
-
-    Raises:
-        ConfigError: no model is named, or a key is missing.
-    """
-    return ChatClient(config.chat) if config.planner == "chat" else None
-
-
-def make_planner(
-    arm: str = "hea",
-    cache: Path | None = None,
-    env_name: str = "rgb-stacking",
-    model: Completer | None = None,
-) -> Planner:
-    """The planner for a world's language, asking each question once where there is a cache.
-
-    Args:
-        arm: whose planner; one of them may not exchange looks.
-        cache: where answers are kept.
-        env_name: which world.
-        model: the language model to ask; None: the embedded planner.
-
-    Raises:
-        UnknownNameError: no such world.
-    """
-    language, exchange = language_of(env_name), arm != "hea-no-exchange"
-    planner: Planner = GrammarPlanner(language, exchange)
-    if model is not None:
-        planner = ChatPlanner(model, language, exchange)
-    return planner if cache is None else CachedPlanner(planner, cache)
 
 
 def vector_size(detector: RewardDetector) -> int:
@@ -287,24 +238,38 @@ def vector_size(detector: RewardDetector) -> int:
 
 
 def make_hindsight(
-    arm: str, planner: Planner, detector: RewardDetector, env_name: str = "rgb-stacking"
+    arm: str,
+    planner: Planner,
+    detector: RewardDetector,
+    env_name: str = "rgb-stacking",
+    perception: Perception | None = None,
+    editor_name: str = "tiny",
 ) -> Hindsight:
     """Hindsight as an arm of the comparisons has it.
 
+    Args:
+        arm: which.
+        planner: asks.
+        detector: labels and judges.
+        env_name: for which world.
+        perception: where masks and geometry come from; by default what the world recorded.
+        editor_name: whose models the arm's editor has; see `load_editor`.
+
     Raises:
         UnknownNameError: no such arm.
+        ModelError, ConfigError: the editor cannot be read.
     """
     if arm not in ARMS:
         raise UnknownNameError("arm", arm, ARMS)
     base = arm.removesuffix("-no-gate").removesuffix("-no-exchange")
-    editor = EDITORS[base]() if base in EDITORS else None
+    editor = load_editor(base, editor_name) if base in EDITORS else None
     config = HindsightConfig(
         match=arm != "none",
         relabel=arm not in ("none", "match"),
         segment_steps=_spec(env_name).segment_steps,
         gate=GateConfig(enabled=arm != "hea-no-gate"),
     )
-    return Hindsight(planner, detector, editor, config)
+    return Hindsight(planner, detector, editor, config, perception or Recorded())
 
 
 def make_task_buffer(env_name: str, path: Path | None = None, first: int | None = None) -> TaskBuffer:
@@ -347,6 +312,8 @@ def make_agent(
     lifelong: LifelongBuffer | None = None,
     task_buffer: TaskBuffer | None = None,
     finetune_detector: bool = True,
+    perception: Perception | None = None,
+    editor_name: str = "tiny",
 ) -> Agent:
     """An agent for a world.
 
@@ -361,9 +328,12 @@ def make_agent(
         lifelong: memory; a fresh one in main memory by default.
         task_buffer: likewise.
         finetune_detector: whether the detector is taught each new task on repainted frames of earlier ones.
+        perception: where masks and geometry of edited objects come from; by default what the world recorded.
+        editor_name: whose models the arm's editor has; see `load_editor`.
 
     Raises:
         UnknownNameError: no such world or arm.
+        ModelError, ConfigError: the editor cannot be read.
     """
     learner = make_learner(env_name, planner, detector, seed)
     if lifelong is None:
@@ -371,7 +341,7 @@ def make_agent(
     return Agent(
         planner=planner,
         detector=detector,
-        hindsight=make_hindsight(arm, planner, detector, env_name),
+        hindsight=make_hindsight(arm, planner, detector, env_name, perception, editor_name),
         learner=learner,
         explorer=make_explorer(env_name),
         lifelong=lifelong,
