@@ -191,7 +191,7 @@ def main(config: LabellingConfig) -> None:
     torch.set_num_threads(1)
     command = (
         f"python benchmarks/labelling.py --frames {config.frames} --embedded-frames {config.embedded_frames} "
-        f"--encoded {config.encoded} --rounds {config.rounds} --descriptions {config.descriptions}"
+        f"--encoded {config.encoded} --batches {' '.join(map(str, config.batches))} --rounds {config.rounds} --descriptions {config.descriptions}"
     )
     embedded = load_detector("ready")
     results = Results("speed", "labelling", command, "full", {"detector": embedded.hash}, [0])

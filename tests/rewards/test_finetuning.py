@@ -110,10 +110,10 @@ def test_too_few_pairs_are_refused_with_the_number_it_takes() -> None:
 
 def test_a_detector_that_confuses_words_has_something_to_gain_only_where_swaps_are_judged() -> None:
     detector, rng = untrained(), np.random.default_rng(0)
-    black = np.zeros((64, 64, 3), np.uint8)
+    empty = np.full((64, 64, 3), 110, np.uint8)
     # Frames that differ so much that even an untrained tower tells them apart, for one sentence.
     first = np.stack([painted((200, 20, 20), (20, 60, 200), rng) for _ in range(8)])
-    frames = np.concatenate([first, np.repeat(black[None], 8, axis=0)])
+    frames = np.concatenate([first, np.repeat(empty[None], 8, axis=0)])
     labels = np.arange(16) < 8
     pairs = LabelledPairs(frames, (ON,) * 16, labels)
     if separation(detector, pairs) < 0.5:

@@ -18,7 +18,7 @@ from daag.envs import EpisodeRecorder, make_expert
 from daag.episodes import Episode
 from daag.errors import SceneError
 from daag.play import name_of
-from daag.tasks import RELATIONS, Fact, Language, Look, word_swaps
+from daag.tasks import RELATIONS, Fact, Language, Look, language_of, word_swaps
 
 Kind = Literal["true", "exchanged", "one word", "near miss"]
 

@@ -125,9 +125,9 @@ def run_cell(cell: Cell, env_name: str, detector_name: str, arms: tuple[str, ...
     for arm in (*REFERENCES, *arms):
         hindsight = make_hindsight("relabel" if arm in REFERENCES else arm, planner, detector, env_name)
         lesson = prepare_lesson(hindsight, episodes, [Subgoal(fact.description, fact.instruction)], cell.seed)
-        tuned, *held = _taught(arm, detector, *lesson.pairs, fact, size, cell.seed)
+        tuned, held_new, held_old = _taught(arm, detector, *lesson.pairs, fact, size, cell.seed)
         found[arm] = {
-            **_examined(tuned, *held, test, old, env_name),
+            **_examined(tuned, held_new, held_old, test, old, env_name),
             "num_repainted": lesson.num_repainted,
             "num_rejected": lesson.num_rejected,
             "unchanged": tuned is detector,
@@ -326,8 +326,8 @@ def _check(results: Results, arms: tuple[str, ...]) -> None:
             ratio = ratio_of_means(per_run("hea", "balanced_error"), per_run(rival, "balanced_error"))
             results.add_ratio(f"hea/{rival}", "balanced_error", ratio)
     ours = float(np.mean(per_run("hea", "balanced_error")))
-    rival = float(np.mean(per_run("source-only", "balanced_error")))
-    results.check("hea, error over source-only's", ours / max(rival, 1e-9), 0.5, at_least=False)
+    untold = float(np.mean(per_run("source-only", "balanced_error")))
+    results.check("hea, error over source-only's", ours / max(untold, 1e-9), 0.5, at_least=False)
     if "oracle" in arms:
         limit = float(np.mean(per_run("oracle", "balanced_error")))
         most = max(1.25 * limit, limit + 0.01)

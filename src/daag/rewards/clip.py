@@ -55,7 +55,9 @@ PRETRAINED = (*GENERIC, "ready-room", "ready-language-table")
 
 CALIBRATION_FILE = "calibration.json"
 
-BATCH_FRAMES = 256
+BATCH_FRAMES = {"cpu": 32}
+"""Frames that are encoded at once, by the kind of device, where nobody says; 256 elsewhere. On a CPU larger batches leave its
+caches and are slower (benchmarks/labelling.py)."""
 
 _NOT_OF_FRAMES = ("text_", "logit_")
 """How the names of weights begin that frames' embeddings do not depend on."""
@@ -70,7 +72,7 @@ class ClipDetector:
         tokenizer: PreTrainedTokenizerFast,
         preprocessing: Preprocessing,
         calibration: Calibration | None = None,
-        batch_frames: int = BATCH_FRAMES,
+        batch_frames: int | None = None,
     ) -> None:
         """Put the parts together; `from_pretrained` reads them from files.
 
@@ -79,7 +81,7 @@ class ClipDetector:
             tokenizer: the model's own.
             preprocessing: likewise.
             calibration: thresholds; without it, scores only.
-            batch_frames: how many frames are encoded at once.
+            batch_frames: how many frames are encoded at once; by default what suits the device.
 
         Raises:
             ModelError: tokenizer or preprocessing do not fit the model.
@@ -89,7 +91,7 @@ class ClipDetector:
         self.tokenizer = tokenizer
         self.preprocessing = preprocessing
         self.calibration = calibration or Calibration()
-        self.batch_frames = batch_frames
+        self.batch_frames = batch_frames or BATCH_FRAMES.get(self.device.type, 256)
         self._texts: dict[str, np.ndarray] = {}
         self._hash = self._image_hash = ""
 
@@ -99,7 +101,7 @@ class ClipDetector:
         name_or_directory: str | Path,
         device: str = "cpu",
         dtype: Dtype = "float32",
-        batch_frames: int = BATCH_FRAMES,
+        batch_frames: int | None = None,
     ) -> "ClipDetector":
         """Load a CLIP, SigLIP or SigLIP 2 checkpoint.
 
@@ -107,7 +109,7 @@ class ClipDetector:
             name_or_directory: a directory, or the id of a repository on the hub.
             device: torch's name of where the model computes: "cpu", "cuda", "cuda:1", "mps".
             dtype: what it computes in.
-            batch_frames: how many frames are encoded at once.
+            batch_frames: how many frames are encoded at once; by default what suits the device.
 
         Raises:
             ModelError: files are missing or broken, the checkpoint is not a dual encoder, or there is no such device.
