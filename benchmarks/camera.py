@@ -29,7 +29,7 @@ import numpy as np
 import tyro
 
 import daag
-from daag.envs.camera import RayCastCamera
+from daag.envs.camera import Quality, RayCastCamera
 from daag.envs.scene import sample_looks
 from daag.envs.stacking.model import StackingModel
 from daag.envs.stacking.scene import sample_positions, sample_scene
@@ -59,7 +59,7 @@ def random_scene(seed: int) -> tuple[StackingModel, mujoco.MjData]:
     data = mujoco.MjData(scene_model.model)
     data.qpos[2] = 0.3
     for index, (x, y) in enumerate(sample_positions(rng, 4)):
-        data.qpos[scene_model.object_qpos(index)] = [x, y, OBJECT_HEIGHT / 2, 1.0, 0.0, 0.0, 0.0]
+        data.qpos[scene_model.free_joint(index)] = [x, y, OBJECT_HEIGHT / 2, 1.0, 0.0, 0.0, 0.0]
     mujoco.mj_forward(scene_model.model, data)
     return scene_model, data
 
@@ -104,12 +104,17 @@ def arms_of(seed: int, size: int) -> dict[str, Draw]:
     scene_model, data = random_scene(seed)
     scene = scene_model.scene
 
-    def ray_cast(camera: RayCastCamera) -> Draw:
-        return lambda: camera.render(scene_model.model, data, scene_model.surfaces, scene.light)
+    def ray_cast(quality: Quality) -> Draw:
+        def draw() -> object:
+            # A new camera for each picture: it has no earlier one of this scene, of which only what moved is drawn anew.
+            camera = RayCastCamera(scene.camera, size, size, quality)
+            return camera.render(scene_model.model, data, scene_model.surfaces, scene.light)
+
+        return draw
 
     return {
-        "ray-cast": ray_cast(RayCastCamera(scene.camera, size, size)),
-        "ray-cast-fast": ray_cast(RayCastCamera(scene.camera, size, size, "fast")),
+        "ray-cast": ray_cast("default"),
+        "ray-cast-fast": ray_cast("fast"),
         RIVALS["ray-cast"]: rival(*random_scene(seed), size, plain=False),
         RIVALS["ray-cast-fast"]: rival(*random_scene(seed), size, plain=True),
     }

@@ -3,15 +3,19 @@
     python benchmarks/memory.py --out benchmarks/results
 
 Drawing and finding are timed on stores of episodes of 32 steps, the two sizes taking turns, nothing cached but what the
-system caches. Processor time, not wall time, so that other work on the machine does not count. The bytes of an edit are
-those by which a store on disk grows, real episodes and the edits of the embedded editor, with the source beside the edits
-(differences) and without (whole copies).
+system caches. Processor time, not wall time, so that other work on the machine does not count. What is asked for has the
+same answer's size in both: sixteen episodes. Ten times more steps than in the larger store are reckoned by extending the
+line through the two measured sizes (cost = a + b * steps).
+
+The bytes of an edit are those by which a store on disk grows, real episodes and the edits of the embedded editor, with the
+source beside the edits (differences) and without (whole copies); reading both is timed too.
 """
 
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import gymnasium
@@ -20,7 +24,15 @@ import tyro
 
 from daag.assembly import load_detector, make_explorer, make_hindsight, make_planner
 from daag.envs import EpisodeRecorder, register
-from daag.episodes import Achievement, Episode, EpisodeStore, StoreSampler, statistics
+from daag.episodes import (
+    Achievement,
+    Episode,
+    EpisodeStore,
+    LifelongBuffer,
+    StoreSampler,
+    Wanted,
+    statistics,
+)
 from daag.experiments.results import Results
 
 STEPS = 32
@@ -28,6 +40,11 @@ TARGET_GROWTH = 1.3
 """How many times as long drawing may take in the larger store."""
 TARGET_BYTES = 0.15
 """What an edit may take of a whole copy."""
+ANSWER = 16
+"""Episodes that show what is searched for, in either store."""
+VECTOR = 512
+VECTORS = 64
+"""Different vectors; the episodes' are these with some noise, as descriptions come in groups of similar ones."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +63,8 @@ class MemoryConfig:
     """Real episodes that are edited; 0 leaves that part out."""
 
 
-def make_episode(number: int) -> Episode:
-    """A small episode with a moving square; its task and what it achieved are two of eight."""
+def make_episode(number: int, rare: bool = False) -> Episode:
+    """A small episode with a moving square; its task is one of eight, what it achieved too, or else what is rare."""
     rng = np.random.default_rng(number)
     frames = np.full((STEPS + 1, 16, 16, 3), 90, dtype=np.uint8)
     for step in range(STEPS + 1):
@@ -64,18 +81,41 @@ def make_episode(number: int) -> Episode:
         rewards=np.zeros(STEPS, dtype=np.float32),
         terminated=False,
         truncated=True,
-        achievements=(Achievement(tasks[(number // 8) % 8], 0, STEPS, 0.5),),
+        achievements=(Achievement("rare" if rare else tasks[(number // 8) % 8], 0, STEPS, 0.5),),
     )
+
+
+def make_vectors(count: int, seed: int) -> list[np.ndarray]:
+    """Vectors in groups."""
+    groups = np.random.default_rng(0).standard_normal((VECTORS, VECTOR))
+    rng = np.random.default_rng([1, seed])
+    noise = 0.3 * rng.standard_normal((count, VECTOR))
+    return list((groups[rng.integers(VECTORS, size=count)] + noise).astype(np.float32))
 
 
 def fill(path: Path, num_steps: int) -> EpisodeStore:
     """A compacted store of so many steps."""
-    store = EpisodeStore.create(path, vector_size=None)
+    store = EpisodeStore.create(path, vector_size=VECTOR)
     count = num_steps // STEPS
+    every = count // ANSWER
     for start in range(0, count, 256):
-        store.append([make_episode(number) for number in range(start, min(start + 256, count))])
+        numbers = range(start, min(start + 256, count))
+        episodes = [
+            make_episode(number, number % every == 0 and number < every * ANSWER) for number in numbers
+        ]
+        store.append(episodes, make_vectors(len(episodes), start))
     store.compact()
     return store
+
+
+def recall(store: EpisodeStore, queries: list[np.ndarray]) -> float:
+    """How many of the nearest the index finds."""
+    buffer = LifelongBuffer(store)
+    shares = []
+    for query in queries:
+        there = {id for id, _ in buffer.nearest(query, ANSWER, exact=True)}
+        shares.append(len(there & {id for id, _ in buffer.nearest(query, ANSWER)}) / ANSWER)
+    return float(np.mean(shares))
 
 
 def milliseconds(run: Callable[[], object], count: int) -> float:
@@ -96,24 +136,49 @@ def measure_growth(results: Results, config: MemoryConfig) -> None:
             fill(paths[name], size)
         stores = {name: EpisodeStore.open(path) for name, path in paths.items()}
         samplers = {name: StoreSampler(store, cached_episodes=0) for name, store in stores.items()}
+        sought = Wanted(instruction="task 0", achieved="rare", since=datetime(2020, 1, 1, tzinfo=UTC)).sql
         for sampler in samplers.values():
             sampler.steps(256)  # the first touch of a file is the system's
         for _ in range(config.rounds):
             for name, path in paths.items():
-                store, sampler = stores[name], samplers[name]
+                store, sampler, buffer = stores[name], samplers[name], LifelongBuffer(stores[name])
                 found = times.setdefault(name, {})
+                (query,) = make_vectors(1, 10**9)
                 for metric, run, count in (
                     ("ms_per_batch_of_256_steps", lambda s=sampler: s.steps(256), config.batches),
-                    ("ms_to_find_by_description", lambda s=store: s.ids("array_has(achieved, 'task 3')"), 3),
+                    ("ms_to_find_by_description", lambda s=store: s.ids(Wanted(achieved="rare").sql), 5),
+                    ("ms_to_find_by_task_and_time", lambda s=store: s.ids(sought), 5),
+                    ("ms_to_find_nearest", lambda b=buffer, q=query: b.nearest(q, ANSWER), 5),
+                    (
+                        "ms_to_find_nearest_exactly",
+                        lambda b=buffer, q=query: b.nearest(q, ANSWER, exact=True),
+                        2,
+                    ),
                     ("ms_to_open", lambda p=path: EpisodeStore.open(p), 3),
+                    ("ms_to_open_and_count", lambda p=path: len(EpisodeStore.open(p)), 1),
                 ):
                     found.setdefault(metric, []).append(milliseconds(run, count))
         for name, size in (("small", config.small), ("large", config.large)):
             for metric, values in times[name].items():
                 results.add(f"{size} steps", metric, values)
                 print(f"{size} steps: {metric} {np.median(values):.2f}")
+        found = recall(stores["large"], make_vectors(8, 10**9 + 1))
+    results.notes["share of the 16 nearest that the index finds in the larger store"] = found
+    print(f"the index finds {found:.0%} of the nearest")
+    small, large = (
+        {metric: float(np.median(values)) for metric, values in times[name].items()}
+        for name in ("small", "large")
+    )
+    for metric in small:
+        slope = (large[metric] - small[metric]) / (config.large - config.small)
+        larger = large[metric] + slope * 9 * config.large
+        results.notes[f"{metric}, large over small"] = large[metric] / small[metric]
+        results.notes[f"{metric}, reckoned for {10 * config.large} steps"] = larger
+        print(
+            f"{metric}: {large[metric] / small[metric]:.2f} times; {larger:.2f} at {10 * config.large} steps"
+        )
     metric = "ms_per_batch_of_256_steps"
-    growth = float(np.median(times["large"][metric]) / np.median(times["small"][metric]))
+    growth = large[metric] / small[metric]
     results.check("drawing, large over small", growth, TARGET_GROWTH, at_least=False)
     print(f"drawing takes {growth:.2f} times as long (target at most {TARGET_GROWTH})")
 
@@ -170,13 +235,28 @@ def measure_edits(results: Results, config: MemoryConfig) -> None:
     ]
     if not edits:
         raise SystemExit("no edit was accepted: ask for more with --edits")
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
         # Each edit is stored with the others; what a commit costs on its own is shared among them.
-        difference = bytes_grown(Path(place) / "differences", sources, edits) / len(edits)
-        whole = bytes_grown(Path(place) / "whole", [], edits) / len(edits)
+        difference = bytes_grown(place / "differences", sources, edits) / len(edits)
+        whole = bytes_grown(place / "whole", [], edits) / len(edits)
+        ids = [edit.id for edit in edits]
+        reading: dict[str, list[float]] = {"differences": [], "whole": []}
+        for _ in range(config.rounds):
+            for name, times in reading.items():
+                store = EpisodeStore.open(place / name)
+                store.get(ids[:1])
+                times.append(milliseconds(lambda s=store: s.get(ids), 3) / len(ids))  # type: ignore[misc]
+    results.add("edit as a difference", "ms_to_read", reading["differences"])
+    results.add("edit as a whole copy", "ms_to_read", reading["whole"])
+    slower = float(np.median(reading["differences"]) / np.median(reading["whole"]))
+    results.notes["reading an edit, difference over whole copy"] = slower
+    print(f"reading an edit takes {slower:.2f} times as long as reading a whole copy")
     results.add("edit as a difference", "bytes_on_disk", [difference])
     results.add("edit as a whole copy", "bytes_on_disk", [whole])
-    results.notes["edits"] = len(edits)
+    results.notes["edits"] = (
+        f"{len(edits)} that hindsight accepted, for one task, of the first {config.edits} exploring episodes in which something came to be on something"
+    )
     results.check("edit, difference over whole copy", difference / whole, TARGET_BYTES, at_least=False)
     print(f"{len(edits)} edits: {difference:.0f} bytes each, {whole:.0f} whole: {difference / whole:.1%}")
 

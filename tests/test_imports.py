@@ -11,12 +11,12 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "daag"
 
 WORLDS = {"tasks", "episodes"}
-MODELS = {"llm", "rewards", "diffusion"}
+MODELS = {"llm", "perception", "rewards", "diffusion"}
 LEARNING = {"hindsight", "policies"}
 BELOW_AGENT = WORLDS | MODELS | LEARNING
 BELOW_COMMANDS = BELOW_AGENT | {"agent", "assembly", "envs", "lifelong", "play", "report", "run"}
 SHOWING = {"driving", "filming"}
-STORED = {"augmenting", "editing", "label_store", "finetune_store", "memory"}
+STORED = {"augmenting", "calibrating", "editing", "label_store", "finetune_store", "memory"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "envs": WORLDS,
     "report": WORLDS,
     "llm": WORLDS,
+    "perception": WORLDS,
     "rewards": WORLDS,
     "diffusion": WORLDS,
     "hindsight": WORLDS | MODELS,
@@ -39,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lifelong": BELOW_COMMANDS,
     "label_store": BELOW_COMMANDS,
     "finetune_store": BELOW_COMMANDS | {"label_store"},
+    "calibrating": BELOW_COMMANDS | {"experiments", "label_store"},
     "augmenting": BELOW_AGENT | {"agent", "assembly", "report", "run"},
     "experiments": BELOW_COMMANDS,
     "editing": BELOW_COMMANDS | {"experiments", "filming", "label_store"},

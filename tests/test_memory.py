@@ -10,7 +10,7 @@ from tests.episodes.making import assert_same, make_episode, some_episodes
 
 from daag import cli
 from daag.episodes import EpisodeStore, Provenance
-from daag.errors import ExchangeError, LifelongBufferError
+from daag.errors import ConfigError, ExchangeError, LifelongBufferError
 
 
 @pytest.fixture
@@ -116,3 +116,35 @@ def test_what_cannot_be_imported_leaves_no_empty_store_behind(tmp_path):
     with pytest.raises(ExchangeError, match="Minari data set"):
         daag("memory", "import", tmp_path / "nothing", tmp_path / "new", "--format", "minari")
     assert not (tmp_path / "new").exists()
+
+
+def test_ls_finds_by_what_was_achieved_and_when(run):
+    on = "the red cube is on the blue cube"
+    assert daag("memory", "ls", run, "--ids", "True", "--achieved", on).split() == ["e0/edit"]
+    assert daag("memory", "ls", run, "--ids", "True", "--since", "2999-01-01") == ""
+    found = daag(
+        "memory", "ls", run, "--ids", "True", "--until", "2999-01-01T10:00", "--where", "origin = 'real'"
+    )
+    assert found.split() == ["e0", "e1", "e2"]
+    with pytest.raises(ConfigError, match="expected a time such as"):
+        daag("memory", "ls", run, "--since", "yesterday")
+
+
+def test_forget_only_says_what_would_go_until_it_is_told_to(run):
+    told = daag("memory", "forget", run, "--keep-newest", "1")
+    for words in (
+        "e1",
+        "e2",
+        "2 of 4 episodes may go",
+        "nothing was changed",
+        "1 that stay were made of it: e0",
+    ):
+        assert words in told
+    assert len(EpisodeStore.open(run / "lifelong.lance")) == 4
+    told = daag("memory", "forget", run, "--keep-newest", "1", "--dry-run", "False")
+    assert "2 episodes forgotten, 2 kept" in told
+    assert EpisodeStore.open(run / "lifelong.lance").ids() == ["e0", "e0/edit"]
+    journal = daag("memory", "forget", run, "--journal", "True").splitlines()
+    assert len(journal) == 2 and "e1: stack the red cube" in journal[0] and "keep_newest=1" in journal[0]
+    with pytest.raises(ConfigError, match="expected a rule"):
+        daag("memory", "forget", run)

@@ -14,10 +14,11 @@ from daag.episodes import Achievement, BatchShares, Episode, LifelongBuffer, Tas
 from daag.errors import ConfigError, RewardDetectorError
 from daag.hindsight import Augmentation, Failures, Hindsight, prepare_lesson
 from daag.llm.planner import Planner
+from daag.llm.retrieval import nearest_captions
 from daag.play import Moment, Played, play
 from daag.policies import Learner, Policy
 from daag.rewards.detector import RewardDetector, similarity
-from daag.rewards.finetuning import LabelledPairs
+from daag.rewards.labelled_pairs import LabelledPairs
 from daag.rewards.labelling import label
 from daag.tasks import Subgoal, Task
 
@@ -44,6 +45,9 @@ class AgentConfig:
     extract_at_most: int = 40
     """How many episodes of the past are looked at for a new subgoal."""
 
+    ask_about_at_most: int = 40
+    """How many captions of the past, those nearest to a new subgoal, the planner compares with it."""
+
     reward: RewardSource = "detector"
     """Who says that a subgoal is reached: the detector, the environment, or either."""
 
@@ -55,7 +59,7 @@ class AgentConfig:
             self.max_episodes < 1
             or self.updates_per_fit < 0
             or self.stop_after < 1
-            or self.extract_at_most < 0
+            or min(self.extract_at_most, self.ask_about_at_most) < 0
         ):
             raise ConfigError("max_episodes and stop_after must be at least 1, the other counts at least 0")
 
@@ -169,10 +173,11 @@ class Agent:
         progress = start
         failures = self._recall_failures(task_index, progress.episodes if progress is not None else 0)
         if progress is None:
-            past = self._remember(subgoals, task_index)
+            extracted = Augmentation()
+            past = self._remember(subgoals, task_index, extracted)
             if self.finetune is not None and past:
                 yield Event("finetune", self._finetune(self.finetune, past, subgoals, task_index), Progress())
-            extracted = self._extract(past, subgoals)
+            extracted += self._extract(past, subgoals)
             self.task_buffer.extend(extracted.episodes)
             progress = Progress()
             yield Event("extract", {"instruction": task.instruction}, progress, extracted)
@@ -230,15 +235,28 @@ class Agent:
                 break
         return float(np.mean(outcomes))
 
-    def _remember(self, subgoals: Sequence[Subgoal], task_index: int) -> list[Episode]:
-        """Episodes of earlier tasks whose achievements resemble the subgoals, nearest first."""
-        found: dict[str, Episode] = {}
+    def _remember(self, subgoals: Sequence[Subgoal], task_index: int, notes: Augmentation) -> list[Episode]:
+        """Episodes of earlier tasks that achieved a subgoal, in whatever words, then those nearest to it.
+
+        Of all captions in memory the planner is asked about the nearest alone, many at once.
+        """
+        found: dict[str, None] = {}
         before = f"id NOT LIKE '{self.run_name}/{task_index}/%'"  # a resumed run must not meet its own future
+        rows, at_most = self.lifelong.store.columns(("achieved",), before), self.config.extract_at_most
+        captions = list(dict.fromkeys(caption for row in rows for caption in row["achieved"]))
         for goal in subgoals:
-            vector = self._encode([goal.description])[0]
-            for episode in self.lifelong.retrieve(vector, self.config.extract_at_most, before):
-                found.setdefault(episode.id, episode)
-        return list(found.values())
+            nearest = nearest_captions(
+                goal.description, captions, self._encode, self.config.ask_about_at_most
+            )
+            same: set[str] = set()
+            with notes.counting_failures():
+                same.update(self.planner.resembling(goal.description, nearest))
+            ids = [row["id"] for row in rows if not same.isdisjoint(row["achieved"])]
+            ids += [
+                id for id, _ in self.lifelong.nearest(self._encode([goal.description])[0], at_most, before)
+            ]
+            found |= dict.fromkeys(list(dict.fromkeys(ids))[:at_most])
+        return self.lifelong.get(found)
 
     def _recall_failures(self, task_index: int, episodes: int) -> Failures | None:
         """The failures up to now; None where the learner has no use for them."""
@@ -302,6 +320,7 @@ class Agent:
 
     def _label(self, episode: Episode, subgoals: Sequence[Subgoal]) -> Episode:
         """The episode with what it achieved, by the agent's own signal."""
+        episode = self.hindsight.perception.name_objects(episode)
         found: list[Achievement] = []
         if self.config.reward != "environment":
             found += label(episode, self.planner.describe(episode.objects), self.detector)

@@ -11,6 +11,7 @@ from transformers.utils.logging import set_tqdm_hook
 
 from daag.agent import Agent, AgentConfig, Env, Explorer
 from daag.diffusion import Compositor, ControlNetEditor, OracleEditor, VideoEditor
+from daag.diffusion.editor_file import read_editor_file
 from daag.envs import LANGUAGE_TABLE, RGB_STACKING, ROOM, register, rerender
 from daag.envs.language_table import MAX_MOVE
 from daag.envs.room import ACTIONS
@@ -21,6 +22,7 @@ from daag.hindsight import GateConfig, Hindsight, HindsightConfig
 from daag.llm import CachedPlanner, ChatConfig, ChatPlanner, GrammarPlanner, Planner
 from daag.llm.chat_client import ChatClient
 from daag.llm.completer import Completer
+from daag.perception import Perception, Recorded
 from daag.policies import (
     ActionSpace,
     Exploration,
@@ -42,14 +44,15 @@ from daag.policies import (
 from daag.rewards.clip import GENERIC, PRETRAINED, ClipDetector, pretrained
 from daag.rewards.detector import RewardDetector
 from daag.rewards.dual_encoder import Dtype
-from daag.rewards.finetuning import FinetuneConfig, LabelledPairs, finetune
+from daag.rewards.finetuning import FinetuneConfig, finetune
+from daag.rewards.labelled_pairs import LabelledPairs
 from daag.tasks import CARRYING_KINDS, language_of
 
 Arm = Literal[
     "none", "match", "relabel", "compositor", "per-frame", "hea", "oracle", "hea-no-gate", "hea-no-exchange"
 ]
 EnvName = Literal["rgb-stacking", "room", "language-table"]
-PlannerName = Literal["grammar", "chat"]
+PlannerName = Literal["grammar", "chat", "local"]
 
 
 @dataclass(frozen=True)
@@ -57,15 +60,18 @@ class PlannerConfig:
     """Who is the controller. Holds no key, so that it can be written down with a run."""
 
     planner: PlannerName = "grammar"
-    """`grammar`: the embedded one; `chat`: a language model behind an OpenAI-compatible endpoint."""
+    """`grammar`: the embedded one; `chat`: a language model behind an OpenAI-compatible endpoint; `local`: one in this
+    process."""
     llm_model: str = ""
-    """As the server calls it; default: the variable DAAG_LLM_MODEL."""
+    """chat: as the server calls it; local: a directory, a hub id or a GGUF file; default: the variable DAAG_LLM_MODEL."""
     llm_url: str = ""
     """Base URL, such as http://localhost:11434/v1; default: the variable OPENAI_BASE_URL, else OpenAI's own."""
     llm_key_variable: str = "OPENAI_API_KEY"
     """Environment variable that holds the key. A server on this machine needs none."""
     llm_timeout_seconds: float = 60.0
-    """For one request."""
+    """For one request. A model in this process, on a CPU, may need more."""
+    llm_device: str = "cpu"
+    """local: torch's name of where it computes, such as cuda."""
     llm_prices: tuple[float, float] = (0.0, 0.0)
     """Per million tokens of questions, and of replies, in any currency; for the cost counter."""
 
@@ -88,9 +94,10 @@ class PlannerConfig:
         Raises:
             ConfigError: no model is named.
         """
-        if self.planner != "chat":
+        if self.planner == "grammar":
             return self
-        return replace(self, llm_model=self.chat.resolved_model(), llm_url=self.chat.resolved_url())
+        named = replace(self, llm_model=self.chat.resolved_model())
+        return replace(named, llm_url=self.chat.resolved_url()) if self.planner == "chat" else named
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,7 @@ EDITORS: dict[str, Callable[[], VideoEditor]] = {
     "hea": lambda: ControlNetEditor.from_pretrained("tiny"),
     "oracle": lambda: OracleEditor(partial(rerender, albedos=None)),
 }
-"""Arms that change pixels, and how."""
+"""Arms that change pixels, and how, with the embedded editor."""
 
 ARMS: tuple[str, ...] = tuple(Arm.__args__)  # type: ignore[attr-defined]
 
@@ -247,6 +254,27 @@ def load_detector(
     return load(name, device, dtype)
 
 
+def load_editor(arm: str, name: str = "tiny") -> VideoEditor:
+    """The editor of an arm that changes pixels.
+
+    Args:
+        arm: which; `compositor` and `oracle` have no models.
+        name: whose models: "tiny", the embedded ones, a pipeline directory, a hub id, or a file of settings
+            (`read_editor_file`).
+
+    Raises:
+        UnknownNameError: no such arm.
+        ModelError, ConfigError: the models or the file cannot be read.
+    """
+    if arm not in EDITORS:
+        raise UnknownNameError("editor", arm, EDITORS)
+    makers = {"hea": ControlNetEditor.from_pretrained, "per-frame": ControlNetEditor.per_frame}
+    if arm not in makers or name == "tiny":
+        return EDITORS[arm]()
+    model, config, pipeline = read_editor_file(Path(name)) if name.endswith(".json") else (name, None, None)
+    return makers[arm](model, config, pipeline)
+
+
 def hide_short_progress() -> None:
     """Let transformers show its bars only for what takes seconds, such as reading the weights of a large model."""
     set_tqdm_hook(lambda bar, args, kwargs: bar(*args, **{"delay": 2.0, **kwargs}))
@@ -257,8 +285,16 @@ def make_model(config: PlannerConfig) -> Completer | None:
 
     Raises:
         ConfigError: no model is named, or a key is missing.
+        ModelError: a model for this process cannot be read, or the packages that it needs are missing.
     """
-    return ChatClient(config.chat) if config.planner == "chat" else None
+    if config.planner == "chat":
+        return ChatClient(config.chat)
+    if config.planner == "local":
+        from daag.llm.local_model import LocalConfig, LocalModel  # needs packages of the extra `llm`
+
+        model = config.resolved().llm_model
+        return LocalModel.load(LocalConfig(model, config.llm_device, config.llm_timeout_seconds))
+    return None
 
 
 def make_planner(
@@ -291,24 +327,38 @@ def vector_size(detector: RewardDetector) -> int:
 
 
 def make_hindsight(
-    arm: str, planner: Planner, detector: RewardDetector, env_name: str = "rgb-stacking"
+    arm: str,
+    planner: Planner,
+    detector: RewardDetector,
+    env_name: str = "rgb-stacking",
+    perception: Perception | None = None,
+    editor_name: str = "tiny",
 ) -> Hindsight:
     """Hindsight as an arm of the comparisons has it.
 
+    Args:
+        arm: which.
+        planner: asks.
+        detector: labels and judges.
+        env_name: for which world.
+        perception: where masks and geometry come from; by default what the world recorded.
+        editor_name: whose models the arm's editor has; see `load_editor`.
+
     Raises:
         UnknownNameError: no such arm.
+        ModelError, ConfigError: the editor cannot be read.
     """
     if arm not in ARMS:
         raise UnknownNameError("arm", arm, ARMS)
     base = arm.removesuffix("-no-gate").removesuffix("-no-exchange")
-    editor = EDITORS[base]() if base in EDITORS else None
+    editor = load_editor(base, editor_name) if base in EDITORS else None
     config = HindsightConfig(
         match=arm != "none",
         relabel=arm not in ("none", "match"),
         segment_steps=_spec(env_name).segment_steps,
         gate=GateConfig(enabled=arm != "hea-no-gate"),
     )
-    return Hindsight(planner, detector, editor, config)
+    return Hindsight(planner, detector, editor, config, perception or Recorded())
 
 
 def make_task_buffer(env_name: str, path: Path | None = None, first: int | None = None) -> TaskBuffer:
@@ -351,6 +401,8 @@ def make_agent(
     lifelong: LifelongBuffer | None = None,
     task_buffer: TaskBuffer | None = None,
     finetune_detector: bool = True,
+    perception: Perception | None = None,
+    editor_name: str = "tiny",
 ) -> Agent:
     """An agent for a world.
 
@@ -365,9 +417,12 @@ def make_agent(
         lifelong: memory; a fresh one in main memory by default.
         task_buffer: likewise.
         finetune_detector: whether the detector is taught each new task on repainted frames of earlier ones.
+        perception: where masks and geometry of edited objects come from; by default what the world recorded.
+        editor_name: whose models the arm's editor has; see `load_editor`.
 
     Raises:
         UnknownNameError: no such world or arm.
+        ModelError, ConfigError: the editor cannot be read.
     """
     learner = make_learner(env_name, planner, detector, seed)
     if lifelong is None:
@@ -375,7 +430,7 @@ def make_agent(
     return Agent(
         planner=planner,
         detector=detector,
-        hindsight=make_hindsight(arm, planner, detector, env_name),
+        hindsight=make_hindsight(arm, planner, detector, env_name, perception, editor_name),
         learner=learner,
         explorer=make_explorer(env_name),
         lifelong=lifelong,

@@ -28,6 +28,8 @@ from daag.episodes import Episode, EpisodeStore
 from daag.episodes.storage import store_within
 from daag.errors import ConfigError, EditError, LanguageError, RunError
 from daag.hindsight import Augmentation, Hindsight, count_reasons
+from daag.perception import PerceptionConfig, make_perception
+from daag.perception.perception import ROLE
 from daag.report.contact_sheet import overview, save_sheet, spread
 from daag.rewards.labelling import label
 from daag.run import RunDirectory
@@ -54,6 +56,11 @@ class AugmentOptions:
     """Which hindsight: `hea`, `compositor`, `relabel`, ..."""
     detector: str = "ready"
     """Reward detector: `ready`, `base`, a directory, or a hub id."""
+    editor: str = "tiny"
+    """Video editor of the arms `hea` and `per-frame`: `tiny`, a pipeline directory, a hub id, or a .json file of settings
+    (docs/diffusion.md)."""
+    perception: PerceptionConfig = PerceptionConfig()
+    """Where names, masks and geometry of objects come from."""
     seed: int = 0
     """Of the edits. Each edit's own seed is made of this, the episode's id and what is to be shown."""
     threads: int = 1
@@ -61,7 +68,11 @@ class AugmentOptions:
 
     def to_json(self) -> dict[str, object]:
         """As plain values, without what does not change the result."""
-        return {name: value for name, value in asdict(self).items() if name not in ("out", "threads")}
+        values = {**asdict(self), "perception": self.perception.to_json()}
+        left_out = {"out", "threads"} | (
+            {"perception"} if self.perception.conditions == "recorded" else set()
+        )
+        return {name: value for name, value in values.items() if name not in left_out}
 
 
 @dataclass
@@ -129,7 +140,7 @@ class AugmentJob:
         ConfigError: no episode is selected, or none names its objects.
         LanguageError: the task cannot be understood.
         LifelongBufferError: the data set is no store, or the filter cannot be understood.
-        ModelError: the detector cannot be read.
+        ModelError: the detector, or a model that estimates conditions, cannot be read.
     """
 
     def __init__(self, dataset: Path, config: AugmentOptions) -> None:
@@ -140,7 +151,12 @@ class AugmentJob:
         planner = make_planner(config.arm, env_name=config.env)
         self._subgoals: tuple[Subgoal, ...] = planner.decompose(config.task)
         self._hindsight: Hindsight = make_hindsight(
-            config.arm, planner, load_detector(config.detector, config.env), config.env
+            config.arm,
+            planner,
+            load_detector(config.detector, config.env),
+            config.env,
+            make_perception(config.perception, self._source),
+            config.editor,
         )
 
     def dry_run(self) -> DryRun:
@@ -221,14 +237,22 @@ class AugmentJob:
                 f"expected real episodes in {self._source.path} where {where}, found none of its {len(self._source)}; "
                 f"'daag memory ls {self.dataset}' shows what is there"
             )
-        if all(row["object_names"] == "{}" for row in rows):
+        perception = self.config.perception
+        looks = perception.conditions != "recorded" and bool(perception.object_names)
+        if not looks and all(row["object_names"] == "{}" for row in rows):
             raise ConfigError(
                 f"none of the {len(rows)} episodes names its objects, so that nothing can be said or edited; import them "
-                "with segmentation and object_names"
+                "with segmentation and object_names, or have them looked for: --conditions missing --object-names "
+                "'red ball' 'green box'"
             )
         return [row["id"] for row in rows]
 
     def _label(self, episode: Episode) -> Episode:
+        episode = self._hindsight.perception.name_objects(episode)
+        if not episode.objects:
+            raise LanguageError(
+                "none of its objects is known, or was found; 'object_names' says what is looked for"
+            )
         descriptions = self._hindsight.planner.describe(episode.objects)
         return replace(episode, achievements=label(episode, descriptions, self._hindsight.detector))
 
@@ -243,6 +267,8 @@ class AugmentJob:
         models = {"detector": hindsight.detector.hash, "planner": hindsight.planner.hash}
         if hindsight.editor is not None:
             models["editor"] = hindsight.editor.hash
+        if hindsight.perception.hash:
+            models[ROLE] = hindsight.perception.hash
         asked: dict[str, object] = {
             "dataset": str(self.dataset.resolve()), **self.config.to_json(), "models": models
         }  # fmt: skip

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
-from daag import augmenting, lifelong
+from daag import augmenting, calibrating, lifelong
 from daag.assembly import EnvName, hide_short_progress, make_env, make_planner
 from daag.driving import drive, raw_keys
 from daag.editing import FILM, SCORES, STORE, STRIP, EditOptions, edit_stored
@@ -213,6 +213,29 @@ class Finetune:
 
 
 @dataclass(frozen=True)
+class Calibrate:
+    """Choose a detector's thresholds: at which score a frame counts as showing a description. A checkpoint of the hub has
+    none, and nothing can be labelled without.
+
+    Example: daag calibrate openai/clip-vit-base-patch32 --env room --out detectors/clip-in-the-room
+    Example: daag calibrate my-clip --store runs/mine --labels labels.csv --out detectors/mine
+
+    A threshold is the lowest at which so much of what is claimed is true as `--target-precision` says. What is true is
+    said by a bundled world's simulator, or by you, in lines such as run/0/00003,4,the red cube is on the blue cube,1.
+    """
+
+    config: tyro.conf.OmitArgPrefixes[calibrating.CalibrateConfig]
+
+    def run(self, console: Console) -> None:
+        """Calibrate, show the thresholds, and say where the detector is."""
+        calibrated = calibrating.calibrate_detector(self.config, console)
+        console.print(calibrating.told(calibrated))
+        for family, reason in calibrated.refused.items():
+            console.print(escape(f"{family}: {reason}"), highlight=False)
+        console.print(f"detector: {self.config.out.resolve()}")
+
+
+@dataclass(frozen=True)
 class Report:
     """Write a run's report, one HTML page, anew."""
 
@@ -265,7 +288,7 @@ class Llm:
     def run(self, console: Console) -> None:
         """Print the answers, then how many there are of each method."""
         path = self.run_directory
-        entries = read_cache(path / "planner-cache.jsonl" if path.is_dir() else path)
+        entries = read_cache(path / lifelong.CACHE if path.is_dir() else path)
         found = [entry for entry in entries if self.find in entry.sentence]
         for entry in found[: self.limit]:
             console.print(
@@ -311,6 +334,7 @@ Command = (
     | Annotated[Label, tyro.conf.subcommand("label")]
     | Annotated[Edit, tyro.conf.subcommand("edit")]
     | Annotated[Finetune, tyro.conf.subcommand("finetune")]
+    | Annotated[Calibrate, tyro.conf.subcommand("calibrate")]
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Llm, tyro.conf.subcommand("llm")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
@@ -320,7 +344,19 @@ Command = (
 
 
 Job: TypeAlias = (
-    Lifelong | Eval | Play | Watch | Label | Edit | Finetune | Report | Llm | Reproduce | Augment | Memory
+    Lifelong
+    | Eval
+    | Play
+    | Watch
+    | Label
+    | Edit
+    | Finetune
+    | Calibrate
+    | Report
+    | Llm
+    | Reproduce
+    | Augment
+    | Memory
 )
 """A command that was read."""
 

@@ -19,18 +19,14 @@ from daag.episodes import Episode, EpisodeStore, LifelongBuffer
 from daag.errors import ConfigError, RewardDetectorError, RunError
 from daag.hindsight import Hindsight, prepare_lesson
 from daag.label_store import open_store
+from daag.report.reliability import RELIABILITY_FILE
 from daag.rewards.adapters import AdapterConfig
 from daag.rewards.calibration import family_of
 from daag.rewards.clip import ClipDetector
-from daag.rewards.finetuning import (
-    FinetuneConfig,
-    LabelledPairs,
-    finetune,
-    hold_out,
-    pair_scores,
-    separation,
-)
-from daag.rewards.reliability import RELIABILITY_FILE, Reliability, measure_reliability, reliability_json
+from daag.rewards.finetuning import FinetuneConfig, finetune, hold_out
+from daag.rewards.labelled_pairs import LabelledPairs, pair_scores, separation
+from daag.rewards.recalibration import recalibrated
+from daag.rewards.reliability import Reliability, measure_reliability, reliability_json
 from daag.rewards.text_swap import text_swap_sensitivity
 from daag.tasks import Language, Subgoal, language_of
 
@@ -49,6 +45,9 @@ class FinetuneStoreConfig:
     """Directory of the new detector; must not exist."""
     detector: str = "ready"
     """The detector that is taught: `ready`, `base`, a directory, or a hub id. It is left as it is."""
+    editor: str = "tiny"
+    """Video editor of the arms `hea` and `per-frame`: `tiny`, a pipeline directory, a hub id, or a .json file of settings
+    (docs/diffusion.md)."""
     env: EnvName = "rgb-stacking"
     """Which world the episodes come from."""
     arm: Arm = "hea"
@@ -103,6 +102,8 @@ class Taught:
     text_swap_before: float | None
     """Text-swap sensitivity on the held-out true pairs; None where nothing can be swapped."""
     text_swap_after: float | None
+    recalibrated: tuple[str, ...]
+    """Families, and sentences of the task, whose threshold was chosen anew."""
 
 
 def finetune_store(config: FinetuneStoreConfig, console: Console | None = None) -> Taught:
@@ -125,7 +126,7 @@ def finetune_store(config: FinetuneStoreConfig, console: Console | None = None) 
     subgoals = planner.decompose(config.task)
     store = open_store(config.store)
     detector = load_detector(config.detector, config.env, config.device)
-    hindsight = make_hindsight(config.arm, planner, detector, config.env)
+    hindsight = make_hindsight(config.arm, planner, detector, config.env, editor_name=config.editor)
     episodes = nearest_episodes(store, subgoals, detector, config.at_most)
     used: Iterable[Episode] = episodes
     if console is not None:
@@ -144,6 +145,8 @@ def finetune_store(config: FinetuneStoreConfig, console: Console | None = None) 
             "old ones; nothing is saved. The detector may know the task already; else try more episodes or steps"
         )
     held_new, held_old = hold_out(new, old, config.training, config.seed)
+    sentences = [goal.description for goal in subgoals]
+    tuned = recalibrated(tuned, held_new, held_old, sentences, np.random.default_rng(config.seed))
     taught = Taught(
         num_episodes=len(episodes),
         num_new=len(new),
@@ -156,6 +159,11 @@ def finetune_store(config: FinetuneStoreConfig, console: Console | None = None) 
         old_after=separation(tuned, held_old, with_swaps=True),
         text_swap_before=_text_swap(detector, language_of(config.env), held_new, held_old),
         text_swap_after=_text_swap(tuned, language_of(config.env), held_new, held_old),
+        recalibrated=tuple(
+            family
+            for family, threshold in sorted(tuned.calibration.thresholds.items())
+            if threshold != detector.calibration.thresholds.get(family)
+        ),
     )
     tuned.save_pretrained(config.out)
     curves = _reliability(tuned, held_new, held_old, config.seed)

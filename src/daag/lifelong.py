@@ -1,8 +1,10 @@
 """The main job: learn a sequence of tasks, keep everything, evaluate on held-out scenes."""
 
+import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import torch
@@ -27,10 +29,14 @@ from daag.assembly import (
 from daag.episodes import EpisodeStore, LifelongBuffer
 from daag.errors import ConfigError, RunError
 from daag.hindsight import count_reasons
+from daag.llm.completer import Completer
+from daag.perception import PerceptionConfig, make_perception
 from daag.rewards.clip import ClipDetector
 from daag.run import RunDirectory, RunState
 from daag.tasks import Task
 
+CACHE = "planner-cache.jsonl"
+"""In a run's directory: what its planner was asked, and what it answered."""
 EVALUATION_SEED = 1_000_000_000
 """Held-out scenes are counted from here; exploration draws its seeds by hash, below 2**31, and skips none of these
 on purpose: a collision has a chance of one in ten million."""
@@ -57,6 +63,11 @@ class LifelongConfig:
     """Who splits instructions and proposes edits."""
     detector: str = "ready"
     """Reward detector: `ready`, `base`, a directory, or a hub id."""
+    editor: str = "tiny"
+    """Video editor of the arms `hea` and `per-frame`: `tiny`, a pipeline directory, a hub id, or a .json file of settings
+    (docs/diffusion.md)."""
+    perception: PerceptionConfig = PerceptionConfig()
+    """Where masks and geometry of edited objects come from."""
     finetune: bool = True
     """Whether the detector is taught each new task, on repainted frames of the tasks before."""
     evaluation_scenes: int = 50
@@ -83,7 +94,12 @@ class LifelongConfig:
 
     def to_json(self) -> dict[str, object]:
         """As plain values."""
-        return {**asdict(self), "tasks": list(self.tasks), "out": str(self.out)}
+        return {
+            **asdict(self),
+            "tasks": list(self.tasks),
+            "out": str(self.out),
+            "perception": self.perception.to_json(),
+        }
 
     @classmethod
     def from_json(cls, raw: dict[str, object], out: Path) -> "LifelongConfig":
@@ -97,21 +113,27 @@ class LifelongConfig:
             controller = dict(told.get("controller", {}))
             if "llm_prices" in controller:
                 controller["llm_prices"] = tuple(controller["llm_prices"])
-            return cls(**{**told, "controller": PlannerConfig(**controller)})
+            perception = PerceptionConfig.from_json(told.get("perception", {}))
+            return cls(**{**told, "controller": PlannerConfig(**controller), "perception": perception})
         except (KeyError, TypeError) as error:
             raise RunError(f"{out / 'config.json'} is of another version of daag: {error}") from error
 
 
 class LifelongRun:
-    """One run of the main job, from its directory. `run` goes on from wherever the run stands."""
+    """One run of the main job, from its directory. `run` goes on from wherever the run stands.
 
-    def __init__(self, config: LifelongConfig, directory: RunDirectory) -> None:
+    Args:
+        config: as the directory has it.
+        directory: where the run is kept.
+        model: the language model that the planner asks, None with the embedded planner.
+    """
+
+    def __init__(self, config: LifelongConfig, directory: RunDirectory, model: Completer | None) -> None:
         self.config, self.directory = config, directory
         torch.set_num_threads(config.threads)
         self._detector = load_detector(config.detector, config.env)
-        self._model = make_model(config.controller)
-        cache = directory.path / "planner-cache.jsonl"
-        self._planner = make_planner(config.arm, cache, config.env, self._model)
+        self._model = model
+        self._planner = make_planner(config.arm, directory.path / CACHE, config.env, model)
         self._state = directory.load_state()
         self.agent = self._make_agent()
         self._detector_name = self._state.detector if self._state else ""
@@ -258,6 +280,8 @@ class LifelongRun:
         agent = make_agent(
             config.env, config.arm, self._detector, self._planner, config.seed, agent_config,
             lifelong=lifelong, task_buffer=task_buffer, finetune_detector=config.finetune,
+            perception=make_perception(config.perception, lifelong.store),
+            editor_name=config.editor,
         )  # fmt: skip
         if self._state is not None:
             if self._state.detector:
@@ -275,17 +299,23 @@ def start(config: LifelongConfig) -> LifelongRun:
         ConfigError: there is no task, or the language model is not named or has no key.
         UnknownNameError: no such world.
         LanguageError: a task cannot be understood.
-        ModelError: the detector cannot be read.
+        ModelError: the detector, or a model that estimates conditions, cannot be read.
     """
     if not config.tasks:
         raise ConfigError("expected at least one task, such as --tasks 'stack the red cube on the blue cube'")
     config = replace(config, controller=config.controller.resolved())
-    planner = make_planner(config.arm, env_name=config.env, model=make_model(config.controller))
-    for instruction in config.tasks:
-        planner.decompose(instruction)  # say what cannot be understood before anything is made
-    load_detector(config.detector, config.env)
-    directory = RunDirectory.create(config.out, config.to_json())
-    return LifelongRun(config, directory)
+    model = make_model(config.controller)
+    with TemporaryDirectory() as temporary:
+        # Say what cannot be understood before anything is made, and ask no question twice.
+        answers = Path(temporary) / CACHE
+        planner = make_planner(config.arm, answers, config.env, model)
+        for instruction in config.tasks:
+            planner.decompose(instruction)
+        load_detector(config.detector, config.env)
+        make_perception(config.perception)
+        directory = RunDirectory.create(config.out, config.to_json())
+        shutil.copy(answers, directory.path)
+    return LifelongRun(config, directory, model)
 
 
 def resume(path: Path) -> LifelongRun:
@@ -293,6 +323,9 @@ def resume(path: Path) -> LifelongRun:
 
     Raises:
         RunError: there is no run, or it is of another version of daag.
+        ConfigError: the language model's key is missing.
+        ModelError: the language model cannot be read.
     """
     directory = RunDirectory.open(path)
-    return LifelongRun(LifelongConfig.from_json(directory.config, path), directory)
+    config = LifelongConfig.from_json(directory.config, path)
+    return LifelongRun(config, directory, make_model(config.controller))

@@ -1,6 +1,7 @@
 """Look after a store of episodes from the command line: `daag memory`."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +12,18 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, track
 from rich.table import Table
 
-from daag.episodes import EpisodeStore, holdings, salvage, statistics, verify
+from daag.episodes import (
+    EpisodeStore,
+    Retention,
+    Wanted,
+    due,
+    forget,
+    forgotten,
+    holdings,
+    salvage,
+    statistics,
+    verify,
+)
 from daag.episodes.exchange import (
     Pixels,
     export_lerobot,
@@ -22,7 +34,7 @@ from daag.episodes.exchange import (
     minari,
 )
 from daag.episodes.storage import store_within
-from daag.errors import ExchangeError, LifelongBufferError
+from daag.errors import ConfigError, ExchangeError, LifelongBufferError
 from daag.report.contact_sheet import contact_sheet, save_sheet
 
 MAX_NAMED = 10
@@ -46,20 +58,29 @@ class Ls:
     """A store, or a run's directory."""
     where: str | None = None
     """SQL over the columns, such as "num_steps < 5 AND terminated"."""
+    achieved: str | None = None
+    """Only what came to show this, word for word: "the red cube is on the blue cube"."""
+    since: str | None = None
+    """Only what was stored then or later, "2026-11-26" or "2026-11-26T14:30"; UTC where no time zone is given."""
+    until: str | None = None
+    """Only what was stored before."""
     ids: bool = False
     """Name every episode instead, one a line."""
 
     def run(self, console: Console) -> None:
         """Print a table, or ids."""
         store = EpisodeStore.open(store_within(self.store))
+        wanted = Wanted(achieved=self.achieved, since=_time(self.since), until=_time(self.until)).sql
+        parts = [f"({part})" for part in (self.where, wanted) if part is not None]
+        where = " AND ".join(parts) or None
         if self.ids:
-            for id in store.ids(self.where):
+            for id in store.ids(where):
                 console.out(id, highlight=False)
             return
         table = Table(
             "world", "task", *("episodes", "steps", "real", "relabelled", "edited", "achieve something")
         )
-        found = holdings(store, self.where)
+        found = holdings(store, where)
         for each in found:
             origins = (str(each.origins.get(origin, 0)) for origin in ("real", "relabelled", "edited"))
             table.add_row(
@@ -68,6 +89,16 @@ class Ls:
             )  # fmt: skip
         console.print(table)
         console.print(f"{sum(each.num_episodes for each in found)} of {len(store)} episodes")
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"expected a time such as 2026-11-26 or 2026-11-26T14:30, got {text!r}") from error
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -212,6 +243,66 @@ class Compact:
 
 
 @dataclass(frozen=True)
+class Forget:
+    """Let episodes go, by rules; nothing goes without a rule, and by default it is only said what would.
+
+    An episode goes that meets every rule that is given; what achieved something stays unless --keep-achieving False, and a
+    source stays while something that was made of it does. What goes is first written into the store's journal, which
+    --journal True shows. It cannot be brought back.
+
+    Example: daag memory forget runs/mine --keep-newest 500 --older-than-days 90
+    """
+
+    store: Store
+    """A store, or a run's directory."""
+    keep_newest: int | None = None
+    """So many of each task of each world stay, the newest."""
+    older_than_days: float | None = None
+    """Only those go that were stored longer ago; when is not known of those from before schema version 3, which stay."""
+    where: str | None = None
+    """Only those go that this SQL over the columns lets through, such as "origin = 'real' AND NOT terminated"."""
+    keep_achieving: bool = True
+    """Whether what achieved something stays in any case."""
+    dry_run: bool = True
+    """Only say what would go."""
+    journal: bool = False
+    """Show what was forgotten so far instead."""
+
+    def run(self, console: Console) -> None:
+        """Say what would go, or let it go."""
+        store = EpisodeStore.open(store_within(self.store))
+        if self.journal:
+            for row in forgotten(store.path):
+                when = row["forgotten"].isoformat(timespec="seconds")
+                cut_short = " (still there: cut short)" if row["id"] in store else ""
+                words = (
+                    f"{when} {row['id']}: {row['instruction']}, {row['origin']}, {row['reason']}{cut_short}"
+                )
+                console.out(words, highlight=False)
+            return
+        age = None if self.older_than_days is None else timedelta(days=self.older_than_days)
+        rules = Retention(self.keep_newest, age, self.where, self.keep_achieving)
+        found = due(store, rules)
+        for id in found.ids[:MAX_NAMED]:
+            console.out(id, highlight=False)
+        if len(found.ids) > MAX_NAMED:
+            console.print(f"and {len(found.ids) - MAX_NAMED:,} others")
+        for id, count in found.needed[:MAX_NAMED]:
+            console.print(f"stays, since {count} that stay were made of it: {escape(id)}", highlight=False)
+        if self.dry_run or not found.ids:
+            remedy = "; nothing was changed, --dry-run False lets them go" if found.ids else ""
+            console.print(f"{len(found.ids)} of {len(store)} episodes may go{remedy}", soft_wrap=True)
+            return
+        before = statistics(store)
+        forget(store, found.ids, f"daag memory forget: {rules}")
+        after = statistics(store)
+        freed = (before.num_bytes or 0) - (after.num_bytes or 0)
+        console.print(
+            f"{len(found.ids)} episodes forgotten, {after.num_episodes} kept, {freed:,} bytes freed"
+        )
+
+
+@dataclass(frozen=True)
 class Export:
     """Write episodes as a Minari data set or a LeRobotDataset, with a record of what the format has no place for.
 
@@ -303,6 +394,7 @@ MemoryCommand = (
     | Annotated[Verify, tyro.conf.subcommand("verify")]
     | Annotated[Salvage, tyro.conf.subcommand("salvage")]
     | Annotated[Compact, tyro.conf.subcommand("compact")]
+    | Annotated[Forget, tyro.conf.subcommand("forget")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Import, tyro.conf.subcommand("import")]
 )

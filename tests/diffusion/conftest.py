@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from daag.diffusion.components import EditorComponents, load_components, save_components
+from daag.diffusion.components import EditorComponents
+from daag.diffusion.loading import load_components, save_components
 from daag.episodes import Episode
 from daag.pretraining.editor_model import EditorModelConfig, build_components
 

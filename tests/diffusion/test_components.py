@@ -7,8 +7,8 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 
-from daag.diffusion.components import hash_directory, load_components, save_components
 from daag.diffusion.controlnet import ControlNetEditor, EditorConfig
+from daag.diffusion.loading import hash_directory, load_components, save_components
 from daag.errors import ConfigError, ModelError
 
 PARTS = ["unet", "controlnet", "vae", "text_encoder", "tokenizer", "scheduler"]
@@ -33,7 +33,7 @@ def test_saved_components_are_read_back_with_equal_weights(components, tmp_path,
             assert torch.equal(weights, again.modules[name].state_dict()[key]), f"{name} {key}"
     assert again.flat_colours == components.flat_colours
     text = ["a red cube", "a blue sphere"]
-    assert torch.equal(components.encode_text(text), again.encode_text(text))
+    assert torch.equal(components.encode_text(text).tokens, again.encode_text(text).tokens)
 
 
 def test_weights_are_stored_in_half_precision_and_read_in_single(components, tmp_path):
@@ -63,9 +63,9 @@ def test_a_directory_that_is_no_pipeline_is_an_error(tmp_path):
         load_components(tmp_path)
 
 
-def test_a_unet_without_inpainting_layout_is_refused(copied):
+def test_a_unet_that_does_not_fit_the_autoencoder_is_refused(copied):
     change_json(copied / "vae/config.json", downscale_factor=4, latent_channels=48)
-    with pytest.raises(ModelError, match=r"unet/config\.json: expected in_channels=97"):
+    with pytest.raises(ModelError, match=r"unet/config\.json: expected in_channels=48, or 97"):
         load_components(copied)
 
 
@@ -132,4 +132,4 @@ def test_settings_out_of_range_are_refused():
     with pytest.raises(ConfigError, match="inference step"):
         EditorConfig(num_inference_steps=0)
     with pytest.raises(ConfigError, match="batch"):
-        EditorConfig(batch_size=1)
+        EditorConfig(batch_size=0)

@@ -71,11 +71,11 @@ def test_the_episode_is_not_changed(components, make_episode):
 def test_painting_static_crops_once_gives_what_painting_each_gives(components, make_episode, monkeypatch):
     episode = make_episode([(4, 4, 12, 11)] * 5 + [(9, 15, 18, 22)], BLUE)
     sizes = []
-    from daag.diffusion import controlnet
+    from daag.diffusion import painting
 
-    original = controlnet.repaint
+    original = painting.repaint
     monkeypatch.setattr(
-        controlnet, "repaint", lambda *args: sizes.append(len(args[1].image)) or original(*args)
+        painting, "repaint", lambda *args: sizes.append(len(args[1].image)) or original(*args)
     )
     reused = ControlNetEditor(components).edit(episode, np.arange(6), REPLACE, 3)
     assert sizes == [2]
@@ -86,11 +86,12 @@ def test_painting_static_crops_once_gives_what_painting_each_gives(components, m
 
 def test_small_batches_paint_what_one_large_batch_paints(components, make_episode):
     episode = make_episode([*PATH, (2, 15, 10, 22), (12, 12, 20, 20)], BLUE)
-    large, small = (
+    large, small, single = (
         ControlNetEditor(components, EditorConfig(batch_size=size)).edit(episode, np.arange(6), EXCHANGE, 3)
-        for size in (64, 2)
+        for size in (64, 2, 1)
     )
     assert np.abs(large.astype(int) - small).max() <= 1
+    assert np.abs(large.astype(int) - single).max() <= 1
 
 
 def test_the_anchor_is_the_frame_that_shows_most_and_steers_the_others(components, make_episode):
@@ -126,28 +127,31 @@ def test_per_frame_has_nothing_that_keeps_frames_alike(tiny_directory):
     )
 
 
-@pytest.mark.parametrize("flat", [False, True])
-def test_an_object_has_one_colour_in_all_frames_and_nothing_else_where_colours_are_flat(
-    components, make_episode, flat
+def test_an_object_has_one_flat_colour_in_all_frames_where_the_models_paint_flat_colours(
+    components, make_episode
 ):
     episode = make_episode(PATH)
     shade = np.linspace(1.0, 0.6, len(PATH))[:, None, None, None]
     darker = replace(episode, frames=(episode.frames * shade).astype(np.uint8))
-    models = replace(components, flat_colours=flat)
     found = {}
-    for same in (True, False):
-        editor = ControlNetEditor(models, EditorConfig(same_colour=same, shared_noise=False))
-        edited = editor.edit(darker, np.arange(4), MODIFY, 3)
-        # The light is taken out again, as the frames were darkened.
-        found[same] = [
-            edited[frame][inner(episode.segmentation[frame] == 1)] / shade[frame, 0] for frame in range(4)
-        ]
+    for flat in (True, False):
+        for same in (True, False):
+            config = EditorConfig(same_colour=same, shared_noise=False)
+            edited = ControlNetEditor(replace(components, flat_colours=flat), config).edit(
+                darker, np.arange(4), MODIFY, 3
+            )
+            # The light is taken out again, as the frames were darkened.
+            found[flat, same] = [
+                edited[frame][inner(episode.segmentation[frame] == 1)] / shade[frame, 0] for frame in range(4)
+            ]
     medians = {
-        same: np.ptp([np.median(part, axis=0) for part in parts], axis=0) for same, parts in found.items()
+        key: np.ptp([np.median(part, axis=0) for part in parts], axis=0).max() for key, parts in found.items()
     }
-    within = {same: np.mean([part.std(axis=0) for part in parts]) for same, parts in found.items()}
-    assert medians[True].max() < 0.5 * medians[False].max()
-    assert (within[True] < 0.2 * within[False]) == flat
+    within = {key: np.mean([part.std(axis=0) for part in parts]) for key, parts in found.items()}
+    assert medians[True, True] < 0.5 * medians[True, False]
+    assert within[True, True] < 0.2 * within[True, False]
+    # What other models paint has light and texture of its own, and stays as it is.
+    assert medians[False, True] == medians[False, False] and within[False, True] == within[False, False]
 
 
 def test_geometry_steers_the_edit_unless_it_is_switched_off(components, make_episode):

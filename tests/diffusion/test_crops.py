@@ -41,7 +41,8 @@ def test_a_crop_larger_than_the_models_size_is_resized_and_goes_back_to_its_plac
     mask = mask_with_box((64, 64), 10, 10, 50, 50)
     depth, normals = np.ones((64, 64), dtype=np.float16), np.zeros((64, 64, 3), dtype=np.int8)
     crop = cut_crop(frame, mask, mask, depth, normals, 16, "outside")
-    assert crop.rgb.shape == (16, 16, 3) and crop.geometry.shape == (6, 16, 16)
+    assert crop.rgb_at(16).shape == (16, 16, 3) and crop.mask_at(16).shape == (16, 16)
+    assert crop.geometry_at(16).shape == (6, 16, 16) and not crop.geometry_at(16)[:, crop.mask_at(16)].any()
     pasted = crop.paste(frame, np.full((16, 16, 3), 7, dtype=np.uint8))
     assert (pasted[mask] == 7).all()
     assert (pasted[:5] == 100).all()
@@ -57,7 +58,7 @@ def test_hidden_geometry_is_zero_inside_the_mask_or_everywhere():
         cut_crop(frame, mask, mask, depth, normals, 16, shown) for shown in ("full", "outside", "none")
     )
     assert np.abs(full.geometry[:4, mask]).min() >= 0 and full.geometry[:4, mask].any()
-    assert not outside.geometry[:, mask].any() and outside.geometry[:, ~mask].any()
+    assert not outside.geometry_at(16)[:, mask].any() and outside.geometry_at(16)[:, ~mask].any()
     assert not none.geometry.any()
     assert full.intrinsics is not None and outside.intrinsics is None and none.intrinsics is None
 

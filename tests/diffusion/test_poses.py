@@ -27,7 +27,7 @@ def standing(seed: int) -> tuple[StackingModel, np.ndarray, View]:
     for index, place in enumerate(places):
         turn = rng.uniform(0, 2 * np.pi)
         pose = (*place, np.cos(turn / 2), 0.0, 0.0, np.sin(turn / 2))
-        data.qpos[scene_model.object_qpos(index)] = pose
+        data.qpos[scene_model.free_joint(index)] = pose
     mujoco.mj_kinematics(scene_model.model, data)
     camera = RayCastCamera(scene_model.scene.camera)
     return (

@@ -117,7 +117,9 @@ def test_normals_point_out_of_the_surface_in_camera_coordinates(scene):
 def test_unproject_gives_the_points_that_are_seen(scene):
     camera = RayCastCamera(POSE, quality="fast")
     view = camera.render(*scene, SURFACES, LIGHT)
-    points, (geom, _) = camera.unproject(view.depth), true_hits(64)
+    (geom, _), everywhere = true_hits(64), np.ones(view.depth.shape, dtype=bool)
+    points = camera.unproject(view.depth, everywhere).reshape(*view.depth.shape, 3)
+    assert np.array_equal(camera.unproject(view.depth, geom == SPHERE), points[geom == SPHERE])
     assert np.abs(points[geom == PLANE][:, 2]).max() < 5e-4  # float16 depth
     distance = np.linalg.norm(points[geom == SPHERE] - SPHERE_CENTER, axis=1)
     assert np.abs(distance - SPHERE_RADIUS).max() < 5e-4
@@ -276,3 +278,44 @@ def test_segmentation_agrees_with_opengl(scene, opengl):
     assert (
         render(scene, "fast").segmentation != labels
     ).mean() < 0.005  # a rasteriser rounds edges its own way
+
+
+def test_a_fast_picture_after_any_movement_is_that_of_a_new_camera():
+    """What did not change is not drawn anew; nobody can see that."""
+    model = mujoco.MjModel.from_xml_string(model_xml())
+    model.geom_sameframe[:] = 0  # else MuJoCo does not look at geom_quat
+    data, rng = mujoco.MjData(model), np.random.default_rng(0)
+    camera = RayCastCamera(POSE, quality="fast")
+    moves = [(), (BOX,), (SPHERE,), (BOX, SPHERE), (), (PLANE,), (SPHERE,), (BOX,), (BOX, SPHERE)]
+    for moved in moves:
+        for geom in moved:
+            model.geom_pos[geom, :2] += rng.uniform(-0.08, 0.08, 2)
+            model.geom_pos[geom, 2] += rng.uniform(-0.005, 0.03)
+        mujoco.mj_kinematics(model, data)
+        assert camera.render(model, data, SURFACES, LIGHT) == render((model, data), "fast")
+        for geom in moved:
+            turn = np.array([1.0, *rng.uniform(-0.1, 0.1, 3)])
+            model.geom_quat[geom] = turn / np.linalg.norm(turn)
+        mujoco.mj_kinematics(model, data)
+        assert camera.render(model, data, SURFACES, LIGHT) == render((model, data), "fast")
+    elsewhere = replace(LIGHT, position=(-0.6, 0.3, 1.0))
+    assert camera.render(model, data, SURFACES, elsewhere) == render((model, data), "fast", light=elsewhere)
+    painted = replace(SURFACES, albedo=SURFACES.albedo[::-1].copy())
+    new = RayCastCamera(POSE, quality="fast").render(model, data, painted, elsewhere)
+    assert camera.render(model, data, painted, elsewhere) == new
+    model.geom_pos[SPHERE] = POSE.position  # around the camera
+    mujoco.mj_kinematics(model, data)
+    new = RayCastCamera(POSE, quality="fast").render(model, data, painted, elsewhere)
+    assert camera.render(model, data, painted, elsewhere) == new
+
+
+def test_old_pictures_stay_as_they_are(scene):
+    model = mujoco.MjModel.from_xml_string(model_xml())
+    data = mujoco.MjData(model)
+    mujoco.mj_kinematics(model, data)
+    camera = RayCastCamera(POSE, quality="fast")
+    before = camera.render(model, data, SURFACES, LIGHT)
+    model.geom_pos[BOX, 0] += 0.05
+    mujoco.mj_kinematics(model, data)
+    assert camera.render(model, data, SURFACES, LIGHT) != before
+    assert before == render(scene, "fast")

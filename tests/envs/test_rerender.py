@@ -46,7 +46,7 @@ def facts_of(*positions: tuple[float, float, float]) -> set[str]:
     qpos = np.zeros(scene_model.model.nq)
     qpos[:6] = HOME
     for index, (x, y, level) in enumerate(positions):
-        qpos[scene_model.object_qpos(index)] = [x, y, OBJECT_HEIGHT * (level + 0.5), 1, 0, 0, 0]
+        qpos[scene_model.free_joint(index)] = [x, y, OBJECT_HEIGHT * (level + 0.5), 1, 0, 0, 0]
     return {fact.description for fact in scene_model.facts(qpos)}
 
 

@@ -23,7 +23,7 @@ IDLE = np.array([-1, 1, -1, 1], dtype=np.float32)  # picks and places where noth
 
 def position(env: RGBStackingEnv, name: str) -> np.ndarray:
     """Where an object's centre is, metres, (3,)."""
-    return env._data.qpos[env._scene_model.object_qpos(env._scene_model.scene.names.index(name))][:3].copy()
+    return env._data.qpos[env._scene_model.free_joint(env._scene_model.scene.names.index(name))][:3].copy()
 
 
 def stack(env: RGBStackingEnv, upper: str, lower: str) -> np.ndarray:
@@ -101,7 +101,7 @@ def test_nothing_is_teleported():
     before = position(env, "red cube")
     env.step(stack(env, "red cube", "blue cylinder"))
     path = np.stack(env._trace)
-    slots = [env._scene_model.object_qpos(index) for index in range(4)]
+    slots = [env._scene_model.free_joint(index) for index in range(4)]
     moves = np.stack([np.linalg.norm(np.diff(path[:, slot][:, :3], axis=0), axis=1) for slot in slots])
     assert moves.max() < 0.006  # metres in 4 ms: the hand's top speed is about 1 m/s
     assert np.linalg.norm(position(env, "red cube") - before) > 0.05
@@ -111,7 +111,7 @@ def test_nothing_is_teleported():
 def test_what_is_moved_is_lifted_on_the_way():
     env = RGBStackingEnv(**SMALL)
     env.reset(seed=2, options={"goal": ["the red cube is on the blue cylinder"]})
-    slot = env._scene_model.object_qpos(env._scene_model.scene.names.index("red cube"))
+    slot = env._scene_model.free_joint(env._scene_model.scene.names.index("red cube"))
     env.step(stack(env, "red cube", "blue cylinder"))
     assert np.stack(env._trace)[:, slot][:, 2].max() > GRASP_HEIGHT + 0.1
 
@@ -197,7 +197,7 @@ def test_the_homography_and_the_proposals_lead_to_the_objects():
 def test_a_hidden_objects_proposal_repeats_another():
     env = RGBStackingEnv()
     env.reset(seed=0)
-    slot = env._scene_model.object_qpos(1)
+    slot = env._scene_model.free_joint(1)
     env._data.qpos[slot][:2] = [0.0, -5.0]  # out of the picture
     view = env._render(env._data.qpos)
     proposals = env._proposals(view)

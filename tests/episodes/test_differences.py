@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import lance
 import numpy as np
@@ -13,6 +14,7 @@ from daag.episodes import EpisodeStore, Provenance, codec, cut, salvage, store_f
 from daag.episodes.compression import compress, compress_difference, decompress
 from daag.errors import LifelongBufferError
 
+ON = "the red cube is on the blue cube"
 PLAN = (("modify", "green cube", "red cube"),)
 
 
@@ -170,44 +172,95 @@ def test_salvage_brings_edits_along_with_their_sources(path, tmp_path, source):
 
 
 @pytest.fixture
-def old(tmp_path, source, monkeypatch):
-    """A store as it was written before there were differences."""
+def first(tmp_path, source, monkeypatch):
+    """A store as it was written before there were differences, and columns of times."""
     with monkeypatch.context() as before:
         for module in (codec, store_format):
             before.setattr(module, "SCHEMA_VERSION", 1)
-        made = EpisodeStore.create(tmp_path / "old", vector_size=None)
-        made.append([source, make_episode("other")])
+            before.setattr(module, "TIMES", {})
+        made = EpisodeStore.create(tmp_path / "old", vector_size=4)
+        made.append([make_episode("source", num_steps=4, achieved=(ON,)), make_episode("other")])
+    assert "stored" not in lance.dataset(str(tmp_path / "old")).schema.names
     return tmp_path / "old"
+
+
+@pytest.fixture
+def second(tmp_path):
+    """A store that the code of schema version 2 wrote: a source, a difference from it, and another episode."""
+    shutil.unpack_archive(Path(__file__).parent / "data/schema-version-2.zip", tmp_path / "second")
+    return tmp_path / "second"
+
+
+def what_is_in(path):
+    source = make_episode("source", num_steps=4, achieved=(ON,))
+    edits = [repainted(source, "edit")] if path.name == "second" else []
+    return [source, *edits, make_episode("other")]
 
 
 def version_of(path):
     return lance.dataset(str(path)).schema.metadata[b"schema_version"]
 
 
-def test_an_older_store_is_read_and_stays_of_its_version_while_it_can(old, source):
-    kept = EpisodeStore.open(old)
-    kept.append([source, make_episode("new")])
-    assert_same(list(kept), [source, make_episode("other"), make_episode("new")])
-    assert version_of(old) == b"1"
+@pytest.mark.parametrize("version", ["first", "second"])
+def test_an_older_store_is_read_as_it_is(version, request):
+    path = request.getfixturevalue(version)
+    before = version_of(path)
+    assert_same(list(EpisodeStore.open(path, vector_size=4)), what_is_in(path))
+    assert verify(path).sound
+    assert version_of(path) == before < str(codec.SCHEMA_VERSION).encode()
 
 
-def test_an_older_store_is_brought_up_to_date_by_the_first_difference(old, source, monkeypatch):
-    kept, reader = EpisodeStore.open(old), EpisodeStore.open(old)
-    kept.append([repainted(source, "edit")])
-    assert version_of(old) == b"2"
-    expected = [source, make_episode("other"), repainted(source, "edit")]
-    assert_same(reader.get(["source", "other", "edit"]), expected)
-    assert_same(list(EpisodeStore.open(old)), expected)
-    assert verify(old).sound
-    monkeypatch.setattr(store_format, "SCHEMA_VERSION", 1)  # as an older daag would meet it
+@pytest.mark.parametrize("version", ["first", "second"])
+def test_an_older_store_is_brought_up_to_date_by_what_is_appended(version, request, monkeypatch):
+    path = request.getfixturevalue(version)
+    kept, reader = EpisodeStore.open(path), EpisodeStore.open(path)
+    assert len(reader) == len(what_is_in(path))
+    source = what_is_in(path)[0]
+    kept.append([source, repainted(source, "new")], [np.ones(4, np.float32), None])
+    expected = [*what_is_in(path), repainted(source, "new")]
+    assert version_of(path) == b"3"
+    assert_same(reader.get([episode.id for episode in expected]), expected)
+    assert_same(list(EpisodeStore.open(path)), expected)
+    assert verify(path).sound
+    # What was achieved when is known of all, when it was stored of the new one only.
+    assert kept.ids("array_has(achieved_at, 4)") == ["source"]
+    assert kept.ids("stored IS NOT NULL") == ["new"]
+    monkeypatch.setattr(store_format, "SCHEMA_VERSION", 2)  # as an older daag would meet it
     with pytest.raises(LifelongBufferError, match="newer daag"):
-        EpisodeStore.open(old)
+        EpisodeStore.open(path)
 
 
-def test_a_copy_taken_before_it_was_brought_up_to_date_is_still_whole(old, tmp_path, source):
-    shutil.copytree(old, tmp_path / "copy")
-    EpisodeStore.open(old).append([repainted(source, "edit")])
-    assert_same(list(EpisodeStore.open(tmp_path / "copy")), [source, make_episode("other")])
+def test_an_update_that_was_killed_half_way_is_made_good_by_the_next(second):
+    store_format._note_version(lance.dataset(str(second)))
+    assert_same(list(EpisodeStore.open(second)), what_is_in(second))
+    EpisodeStore.open(second).append([make_episode("new")])
+    assert EpisodeStore.open(second).ids("stored IS NOT NULL") == ["new"]
+
+
+def test_two_processes_may_bring_a_store_up_to_date_at_once(second):
+    first, other = EpisodeStore.open(second), lance.dataset(str(second))
+    first.append([make_episode("new")])
+    store_format.bring_up_to_date(other)  # which is still what it was before
+    assert store_format.is_up_to_date(other.schema)
+    assert_same(list(EpisodeStore.open(second)), [*what_is_in(second), make_episode("new")])
+
+
+def test_a_copy_taken_before_it_was_brought_up_to_date_is_still_whole(second, tmp_path):
+    shutil.copytree(second, tmp_path / "copy")
+    EpisodeStore.open(second).append([make_episode("new")])
+    assert_same(list(EpisodeStore.open(tmp_path / "copy")), what_is_in(second))
+
+
+def test_what_is_at_rest_is_written_down_once():
+    """An object that stands still in the source and is repainted costs the same for two moments as for twenty."""
+    rng = np.random.default_rng(0)
+    source = np.broadcast_to(rng.integers(0, 256, (1, 32, 32, 3), dtype=np.uint8), (20, 32, 32, 3)).copy()
+    source[:, 0, 0] = np.arange(60).reshape(20, 3)  # something moves
+    array = source.copy()
+    array[:, 8:16, 8:16] = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    short, long = (compress_difference(array[:n], source, 0) for n in (2, 20))
+    assert len(long) < 1.2 * len(short) < 400
+    assert decompress(long, source).tobytes() == array.tobytes()
 
 
 # Packing

@@ -103,6 +103,23 @@ def test_compacting_keeps_everything_in_order_and_saves_files(path, monkeypatch)
     assert_same(reader.get(["e11", "e3"]), [episodes[11], episodes[3]])
 
 
+def test_full_files_are_merged_once_more_so_that_there_are_never_many(path, monkeypatch):
+    for name, value in (
+        ("COMMITS_BETWEEN_COMPACTIONS", 2),
+        ("ROWS_PER_FRAGMENT", 2),
+        ("FULL_BEFORE_MERGING", 3),
+    ):
+        monkeypatch.setattr(store, name, value)
+    monkeypatch.setattr(store, "ROWS_PER_LARGE_FRAGMENT", 6)
+    made = EpisodeStore.create(path, vector_size=None)
+    sizes = []
+    for episode in some_episodes(12):
+        made.append([episode])
+        sizes.append([fragment.count_rows() for fragment in made._dataset.get_fragments()])
+    assert max(map(len, sizes)) <= 5 and max(sizes[-1]) >= 6
+    assert_same(list(EpisodeStore.open(path)), some_episodes(12))
+
+
 def test_a_reader_goes_on_while_a_writer_appends_and_compacts(path, monkeypatch):
     monkeypatch.setattr(store, "RETAINED_VERSIONS", 1)
     writer = EpisodeStore.create(path, vector_size=None)
@@ -230,7 +247,7 @@ def test_a_store_of_a_newer_schema_is_refused(path, monkeypatch):
         later.setattr(store_format, "SCHEMA_VERSION", store_format.SCHEMA_VERSION + 1)
         EpisodeStore.create(path, vector_size=None)
     with pytest.raises(
-        LifelongBufferError, match="newer daag: expected schema version 2 or older, got 3; upgrade"
+        LifelongBufferError, match="newer daag: expected schema version 3 or older, got 4; upgrade"
     ):
         EpisodeStore.open(path)
 
@@ -249,12 +266,14 @@ def test_a_truncated_list_of_files_is_named_with_a_remedy(path):
 @pytest.mark.usefixtures("stored")
 def test_a_truncated_data_file_is_named_with_a_remedy(path):
     truncate(min((path / "data").glob("*.lance")))
+    reader = EpisodeStore.open(path)  # in no time: it reads nothing yet
     with pytest.raises(LifelongBufferError, match=r"truncated or damaged.*salvage"):
-        EpisodeStore.open(path)
+        len(reader)
 
 
 def test_a_file_truncated_while_the_store_is_open_is_located_by_episode(stored, path):
     reader = EpisodeStore.open(path)
+    assert len(reader) == 3
     truncate(sorted((path / "data").glob("*.lance"), key=lambda file: file.stat().st_mtime_ns)[1])
     with pytest.raises(LifelongBufferError, match="'e1' is damaged"):
         reader.get(stored.ids())

@@ -117,3 +117,18 @@ def test_kill_9_at_any_moment_loses_no_acknowledged_episode(path):
         assert acknowledged <= len(survivors) <= acknowledged + 2
         assert len(survivors) % 2 == 0
     assert_same(list(survivors), some_episodes(len(survivors)))
+
+
+def test_kills_while_editing_forgetting_and_compacting_and_a_reader_beside_a_writer_find_nothing_wrong(
+    tmp_path,
+):
+    """The benchmark of 100 kills, with two."""
+    settings = ("--kills", "2", "--longest-seconds", "0.5", "--appends", "20", "--out", str(tmp_path))
+    command = [sys.executable, str(ROOT / "benchmarks/store_crashes.py"), *settings]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    found = json.loads((tmp_path / "crashes-store.json").read_text())
+    assert found["notes"]["kill -9"]["problems"] == []
+    assert found["notes"]["kill -9"]["acknowledged"] >= 2
+    assert found["notes"]["reader beside a writer"]["problems"] == []
+    assert found["notes"]["reader beside a writer"]["drawn"] > 0

@@ -58,10 +58,10 @@ def test_a_flipped_bit_is_located_and_the_rest_counts_as_whole(path, monkeypatch
     assert "checksum" in found.damaged[0].reason and not found.sound
 
 
-def test_a_truncated_file_that_keeps_the_store_from_opening_is_located(path):
+def test_a_truncated_file_that_keeps_the_store_from_being_read_is_located(path):
     truncate(data_files(path)[2])
     with pytest.raises(LifelongBufferError):
-        EpisodeStore.open(path)
+        len(EpisodeStore.open(path))
     found = verify(path)
     assert [each.offset for each in found.damaged] == [2]
     assert found.damaged[0].name == "number 2, whose id cannot be read"

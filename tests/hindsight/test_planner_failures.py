@@ -6,7 +6,7 @@ from itertools import cycle, islice
 import numpy as np
 import pytest
 from tests.knowing import oracle
-from tests.llm.chat_server import ChatServer, answering, completion, cutting, raw, saying, serving, status
+from tests.llm.chat_server import FAULTS, ChatServer, answering, saying, serving, status
 
 from daag.episodes import Episode
 from daag.hindsight import Hindsight
@@ -17,27 +17,6 @@ from daag.llm.chat_client import ChatClient
 from daag.rewards.known_frames import KnownFrames
 
 GOAL = GrammarPlanner().decompose("stack the red cube on the blue cube")[0]
-
-FAULTS = {
-    "429": status(429, Retry_After="0"),
-    "500": status(500),
-    "503": status(503),
-    "cut connection": cutting,
-    "no choices": raw(b'{"choices": []}'),
-    "truncated JSON": raw(completion("hello")[:-20]),
-    "no JSON": raw(b"<html>It works!</html>"),
-    "empty reply": saying(""),
-    "1 MB": saying("x" * 2**20),
-    "refusal": saying(None, refusal="no"),
-    "unknown key": status(401),
-    "another shape": saying('{"possible": "perhaps"}'),
-    "smuggled fields": saying('{"possible": false, "edits": [], "reason": "", "sudo": true}'),
-    "smuggled object": saying(
-        '{"possible": true, "edits": [{"object": "me", "becomes": "red cube"}], "reason": ""}'
-    ),
-    "half a plan": saying('{"possible": true, "edits": [], "reason": ""}'),
-    "unicode": saying("\u202e💥\ufeff{"),
-}
 
 
 @pytest.fixture
@@ -73,16 +52,17 @@ def test_two_hundred_faults_lose_no_episode_and_are_all_counted(
     server.script = list(islice(cycle(FAULTS.values()), 240))
     hindsight = hindsight_at(server, detector, attempts=1)
     usage = hindsight.planner.model.usage
-    edited = failed = 0
+    edited = worded = failed = 0
     while server.script:
         result = hindsight.augment(stacked, [GOAL], seed=0)
         origins = [episode.provenance.origin for episode in result.episodes]
         assert origins[0] == "relabelled"
         edited += origins.count("edited")
+        worded += sum(bool(episode.provenance.instruction) for episode in result.episodes)
         failed += sum(result.declined.values())
-        assert origins.count("edited") + sum(result.declined.values()) == 1
+        assert origins.count("edited") <= 1 and origins.count("edited") + sum(result.declined.values()) >= 1
     assert usage.faults + usage.invalid_replies == 240
-    assert usage.failures == failed > 100 and usage.questions == failed + edited
+    assert usage.failures == failed > 100 and usage.questions == failed + edited + worded
 
 
 def test_an_unanswered_question_about_an_instruction_is_counted_and_the_rest_goes_on(

@@ -19,16 +19,38 @@ def hindsight(detector: KnownFrames, editor: OracleEditor | None, gate: bool) ->
     return Hindsight(PLANNER, detector, editor, HindsightConfig(gate=GateConfig(enabled=gate)))
 
 
-def test_a_repainted_frame_is_true_and_its_source_false(stacked: Episode, detector: KnownFrames) -> None:
+def test_a_repainted_frame_is_true_and_its_source_and_the_moment_before_are_false(
+    stacked: Episode, detector: KnownFrames
+) -> None:
     lesson = prepare_lesson(hindsight(detector, oracle(detector), gate=False), [stacked], [GOAL], seed=0)
     new, old = lesson.pairs
-    end = stacked.observations[stacked.achievements[0].end]
-    assert new.descriptions == (GOAL.description,) * 2
-    assert new.labels.tolist() == [True, False]
-    assert np.array_equal(new.frames[1], end) and not np.array_equal(new.frames[0], end)
+    end, before = (stacked.observations[stacked.achievements[0].end - back] for back in (0, 1))
+    assert new.descriptions[:3] == (GOAL.description,) * 3
+    assert new.labels[:3].tolist() == [True, False, False]
+    assert np.array_equal(new.frames[2], end) and new.objects[2] == stacked.objects
+    assert not np.array_equal(new.frames[0], end) and not np.array_equal(new.frames[1], before)
+    assert not np.array_equal(new.frames[0], new.frames[1])
+    assert {"red cube", "blue cube"} <= set(new.objects[0]) and new.objects[0] == new.objects[1]
     assert old.descriptions == (stacked.achievements[0].description,) * 2
-    assert np.array_equal(old.frames[0], end)
+    assert np.array_equal(old.frames[0], end) and np.array_equal(old.frames[1], before)
     assert lesson.num_repainted == 1 and lesson.num_rejected == 0
+
+
+def test_a_rival_is_repainted_too_and_the_goal_is_false_of_it(
+    stacked: Episode, detector: KnownFrames
+) -> None:
+    teacher, rivals = hindsight(detector, oracle(detector), gate=False), set()
+    for seed in range(6):
+        new, _ = prepare_lesson(teacher, [stacked], [GOAL], seed).pairs
+        if len(new) == 3:  # the one that was drawn cannot be repainted
+            continue
+        assert new.labels[3:].tolist() == [False, True] and new.descriptions[3] == GOAL.description
+        assert np.array_equal(new.frames[3], new.frames[4]) and not np.array_equal(
+            new.frames[3], new.frames[0]
+        )
+        assert new.descriptions[4] in PLANNER.distractors(GOAL.description)
+        rivals.add(new.descriptions[4])
+    assert len(rivals) > 1
 
 
 def test_what_is_a_subgoal_already_is_new_and_not_old(stacked: Episode, detector: KnownFrames) -> None:

@@ -19,7 +19,7 @@ FPS = 10
 
 def check(path: Path, expected: dict[str, np.ndarray], read_pictures: bool) -> None:
     """Compare every step of daag's data set, as lerobot reads it."""
-    dataset = LeRobotDataset(f"daag/{path.name}", root=path)
+    dataset = LeRobotDataset(f"daag/{path.name}", root=path, video_backend=video_backend())
     lengths = expected["lengths"]
     assert dataset.num_episodes == len(lengths), dataset.num_episodes
     assert len(dataset) == lengths.sum(), len(dataset)
@@ -44,6 +44,15 @@ def check(path: Path, expected: dict[str, np.ndarray], read_pictures: bool) -> N
     print(
         f"lerobot {version('lerobot')} reads {path.name}: {len(lengths)} episodes, {len(dataset)} steps, {compared} equal"
     )
+
+
+def video_backend() -> str:
+    """Lerobot's own choice where that works: torchcodec is installed with it, but finds no FFmpeg on many machines."""
+    try:
+        import torchcodec.decoders  # noqa: F401
+    except (ImportError, OSError, RuntimeError):
+        return "pyav"
+    return "torchcodec"
 
 
 def record(path: Path, use_videos: bool) -> None:

@@ -1,12 +1,16 @@
 """A server on this machine that speaks the OpenAI protocol, and can be told to fail in every way that real ones do."""
 
 import json
+import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import cycle
 from typing import Any
 
 from daag.errors import LanguageError
@@ -130,6 +134,52 @@ def cutting(handler: Handler) -> None:
     handler.wfile.write(body[: len(body) // 2])
     handler.wfile.flush()
     handler.connection.close()
+
+
+FAULTS: dict[str, Behaviour] = {
+    "429": status(429, Retry_After="0"),
+    "500": status(500),
+    "503": status(503),
+    "cut connection": cutting,
+    "no choices": raw(b'{"choices": []}'),
+    "truncated JSON": raw(completion("hello")[:-20]),
+    "no JSON": raw(b"<html>It works!</html>"),
+    "empty reply": saying(""),
+    "1 MB": saying("x" * 2**20),
+    "refusal": saying(None, refusal="no"),
+    "unknown key": status(401),
+    "another shape": saying('{"possible": "perhaps"}'),
+    "smuggled fields": saying('{"possible": false, "edits": [], "reason": "", "sudo": true}'),
+    "smuggled object": saying(
+        '{"possible": true, "edits": [{"object": "me", "becomes": "red cube"}], "reason": ""}'
+    ),
+    "half a plan": saying('{"possible": true, "edits": [], "reason": ""}'),
+    "unicode": saying("\u202e💥\ufeff{"),
+}
+"""Ways in which a question about a repaint can go wrong, quick ones. Most are worth another request; none is an answer."""
+SLOW_FAULTS: dict[str, Behaviour] = {"time-out": hanging(4.0), "slow drip": dripping}
+"""Those that only a time-out ends."""
+
+
+@dataclass
+class Faulty:
+    """Answers, and now and then does not: some of the requests get a fault instead, each of `faults` in turn."""
+
+    faults: Mapping[str, Behaviour]
+    share: float
+    """Of requests that get one, while `active`."""
+    seed: int = 0
+    active: bool = True
+    injected: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._chance, self._next, self._lock = random.Random(self.seed), cycle(self.faults), threading.Lock()
+
+    def __call__(self, handler: Handler) -> None:
+        with self._lock:
+            name = next(self._next) if self.active and self._chance.random() < self.share else ""
+            self.injected.update([name] if name else [])
+        (self.faults[name] if name else answering)(handler)
 
 
 def answering(handler: Handler) -> None:

@@ -10,8 +10,8 @@ from daag.errors import LanguageError
 from daag.llm import GrammarPlanner
 from daag.llm.replies import (
     MAX_STAGES,
-    CompareReply,
     InvalidReplyError,
+    compare_reply,
     decompose_reply,
     edit_reply,
     proposal_of,
@@ -176,4 +176,4 @@ def test_any_text_is_a_valid_reply_or_a_named_error(text):
 )
 def test_monsters_are_refused(text):
     with pytest.raises(InvalidReplyError):
-        read_reply(text, CompareReply)
+        read_reply(text, compare_reply(100))

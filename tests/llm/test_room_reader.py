@@ -17,10 +17,13 @@ worlds = st.sampled_from([ROOM, GRID])
 BALL, MUG = Fact("in front", Look("red", "ball")), Fact("in front", Look("green", "mug"))
 
 
-@pytest.mark.parametrize("verb", sorted(VERBS))
-@settings(unhurried, max_examples=10)
-@given(st.data(), worlds, st.sampled_from(["the ", "a ", ""]))
-def test_every_verb_reaches_every_object(verb, data, world, article):
+def test_every_verb_reaches_an_object():
+    assert not [verb for verb in VERBS if read_facts(f"{verb} the red ball", ROOM) != (BALL,)]
+
+
+@settings(unhurried, max_examples=50)
+@given(st.sampled_from(sorted(VERBS)), st.data(), worlds, st.sampled_from(["the ", "a ", ""]))
+def test_verbs_reach_every_object(verb, data, world, article):
     look = data.draw(st.sampled_from(world.looks))
     assert read_facts(f"{verb} {article}{look}", world) == (Fact("in front", look),)
 

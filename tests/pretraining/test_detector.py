@@ -21,9 +21,9 @@ from daag.pretraining.detector import (
 )
 from daag.pretraining.detector_model import MAX_TOKENS, build_model, settle
 from daag.pretraining.labelled_scenes import LabelledScenes, draw_batch, plain_batch
-from daag.pretraining.muon import Muon, orthogonalised
 from daag.pretraining.scenes import PoolConfig, ScenePool, random_scene, write_pool
 from daag.rewards.clip import ClipDetector, pretrained
+from daag.rewards.muon import Muon, orthogonalised
 from daag.rewards.vision_tower import VisionTowerConfig
 from daag.rewards.vocabulary import word_tokenizer
 from daag.tasks import STACKING, Fact, caption_is_held_out, is_held_out, possible_facts

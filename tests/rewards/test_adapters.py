@@ -10,7 +10,8 @@ from tests.rewards.tiny_encoders import ON, save_checkpoint
 
 from daag.errors import ConfigError, ModelError
 from daag.rewards.clip import ClipDetector, pretrained
-from daag.rewards.finetuning import FinetuneConfig, LabelledPairs, finetune
+from daag.rewards.finetuning import FinetuneConfig, finetune
+from daag.rewards.labelled_pairs import LabelledPairs
 
 pytest.importorskip("peft", reason="adapters need peft: pip install 'daag[lora]'")
 

@@ -7,10 +7,13 @@ import pytest
 import torch
 
 from daag.errors import ConfigError, RewardDetectorError
-from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, build_model
+from daag.pretraining.detector_model import MAX_TOKENS, build_model
+from daag.rewards.calibration import Calibration, Threshold
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
-from daag.rewards.finetuning import FinetuneConfig, LabelledPairs, finetune, hold_out, separation
+from daag.rewards.finetuning import FIRST_LEVEL, FinetuneConfig, _Levels, _loss, finetune, hold_out
+from daag.rewards.labelled_pairs import LabelledPairs, separation, split
+from daag.rewards.preprocessing import Preprocessing
 from daag.rewards.vision_tower import VisionTowerConfig
 from daag.rewards.vocabulary import word_tokenizer
 from daag.tasks import word_swaps
@@ -28,7 +31,7 @@ def untrained() -> ClipDetector:
     tower = VisionTowerConfig(
         widths=(16, 16, 32), depths=(1, 1), colour_width=16, colour_size=8, hidden_size=32
     )
-    return ClipDetector(build_model(tower, len(tokenizer)), tokenizer, PREPROCESSING)
+    return ClipDetector(build_model(tower, len(tokenizer)), tokenizer, Preprocessing())
 
 
 def painted(upper: tuple[int, int, int], lower: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
@@ -64,6 +67,9 @@ def test_a_distinction_is_learned_and_the_original_is_untouched() -> None:
     assert tuned.calibration == detector.calibration
     assert gap(detector, fresh) == before
     assert all((tensor == weights[name]).all() for name, tensor in detector.model.state_dict().items())
+    # The projections are the identity and stay so: shapes and colours have dimensions of their own.
+    for projection in (tuned.model.visual_projection, tuned.model.text_projection):
+        assert torch.equal(projection.weight, torch.eye(len(projection.weight)))
 
 
 def test_equal_seeds_give_equal_detectors() -> None:
@@ -127,6 +133,37 @@ def test_the_held_out_pairs_are_those_that_training_leaves_out() -> None:
     assert new_held.labels.sum() == 5
     again, _ = hold_out(pairs, old, SHORT, seed=3)
     assert np.array_equal(new_held.frames, again.frames)
+
+
+def test_what_is_held_out_and_the_rest_are_all_pairs_once() -> None:
+    pairs = stacks(13)
+    held, rest = split(pairs, 0.25, np.random.default_rng(0))
+    keys = sorted(frame.tobytes() for part in (held, rest) for frame in part.frames)
+    assert keys == sorted(frame.tobytes() for frame in pairs.frames)
+    assert (held.labels.sum(), (~held.labels).sum()) == (2, 2)
+
+
+def test_the_loss_pulls_what_is_true_pushes_what_is_false_and_leaves_alone_what_is_not_known() -> None:
+    logits = torch.zeros(2, 3, requires_grad=True)
+    true = torch.tensor([[True, False, False], [False, False, False]])
+    false = torch.tensor([[False, True, False], [True, False, False]])
+    _loss(logits, torch.zeros(3), true, false).backward()
+    assert logits.grad is not None
+    assert logits.grad[0, 0] < 0 and logits.grad[0, 1] > 0 and logits.grad[1, 0] > 0
+    assert (logits.grad[[0, 1, 1], [2, 1, 2]] == 0).all()
+    # A false pair counts even where nothing is true that it could be compared with.
+    alone = torch.zeros(1, 1, requires_grad=True)
+    _loss(alone, torch.zeros(1), torch.tensor([[False]]), torch.tensor([[True]])).backward()
+    assert alone.grad is not None and alone.grad.item() > 0
+
+
+def test_only_thresholds_that_reached_their_target_hold_scores_in_place() -> None:
+    good, bad = (Threshold(0.7, 0.9, (0.8, 1.0), 0.5, 20, 20, met) for met in (True, False))
+    detector = untrained().with_calibration(Calibration({"on": good, "next to": bad}))
+    levels = _Levels(detector, (ON, "the red cube is next to the blue cube", "a red cube"))
+    assert levels(np.arange(3)).tolist() == pytest.approx([0.7, FIRST_LEVEL, FIRST_LEVEL])
+    levels(np.arange(3)).sum().backward()
+    assert levels.values.grad is not None and sorted(levels.values.grad.tolist()) == [0.0, 1.0, 1.0]
 
 
 def test_weights_in_half_precision_are_refused() -> None:

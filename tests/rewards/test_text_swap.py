@@ -88,3 +88,15 @@ def test_swaps_that_might_be_true_are_no_negatives() -> None:
     assert OFF in false_swaps(ON) and BESIDE in false_swaps(ON)
     assert false_swaps(BESIDE) == (OFF, ON)
     assert false_swaps("a red cube") == ()
+
+
+def test_what_speaks_of_objects_that_a_known_scene_lacks_is_surely_false() -> None:
+    other = "the blue cube is next to the green cube"
+    assert other not in false_swaps(BESIDE)
+    assert other in false_swaps(BESIDE, objects=("red cube", "blue cube"))
+    assert other not in false_swaps(BESIDE, objects=("red cube", "blue cube", "green cube"))
+    left, right = (
+        f"the {one} is to the left of the {two}"
+        for one, two in (("red moon", "blue cube"), ("blue cube", "red moon"))
+    )
+    assert false_swaps(left) == (right,)  # blocks above and touching each other may be so beside

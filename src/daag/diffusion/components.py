@@ -1,47 +1,26 @@
-"""The parts of a diffusion pipeline, read from and written to a directory as diffusers lays it out.
+"""The models of an editor, as diffusers' Stable Diffusion and Stable Diffusion XL have them, and whether they fit.
 
-    model_index.json   which class each part has; and daag's own `flat_colours`, see `EditorComponents`
-    unet/              UNet2DConditionModel with the inpainting layout: noisy latents, mask, masked-image latents
-    controlnet/        ControlNetModel on depth, normals, matte and shading, six channels
-    vae/               AutoencoderKL, AutoencoderTiny or daag's PixelUnshuffleAutoencoder
-    text_encoder/      CLIPTextModel
-    tokenizer/         a fast tokenizer
-    scheduler/         any scheduler of diffusers
-
-The embedded editor is such a directory; a Stable-Diffusion-sized one is read by the same lines.
+The UNet may have the inpainting layout (noisy latents, mask, masked-image latents) or none. ControlNets, one or
+several, are shown what `control_images` draws. The autoencoder is an AutoencoderKL, an AutoencoderTiny or daag's own.
+`loading` reads them from a directory or from the hub.
 """
 
-import hashlib
-import json
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import diffusers
 import torch
-from diffusers import AutoencoderKL, AutoencoderTiny, ControlNetModel, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, MultiControlNetModel, UNet2DConditionModel
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import CLIPTextModel, PreTrainedTokenizerFast
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, PreTrainedTokenizerFast
 
-from daag.diffusion.attention import use_anchor_attention
+from daag.diffusion.attention import nets_of, use_anchor_attention
 from daag.diffusion.autoencoder import PixelUnshuffleAutoencoder
-from daag.diffusion.crops import GEOMETRY_CHANNELS
-from daag.errors import ModelError
-
-_AUTOENCODERS: dict[str, Any] = {
-    "AutoencoderKL": AutoencoderKL,
-    "AutoencoderTiny": AutoencoderTiny,
-    "PixelUnshuffleAutoencoder": PixelUnshuffleAutoencoder,
-}
-_CONFIG_FILES = {
-    "unet": "config.json",
-    "controlnet": "config.json",
-    "vae": "config.json",
-    "text_encoder": "config.json",
-    "tokenizer": "tokenizer.json",
-    "scheduler": "scheduler_config.json",
-}
+from daag.diffusion.captions import Captions, encode_captions
+from daag.diffusion.control_images import CONDITIONS
+from daag.errors import DaagWarning, EditError, ModelError, UnknownNameError
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +29,11 @@ class EditorComponents:
 
     Raises:
         ModelError: the parts do not fit together.
+        UnknownNameError: a ControlNet is to be shown what nobody can draw.
     """
 
     unet: UNet2DConditionModel
-    controlnet: ControlNetModel
+    controlnet: ControlNetModel | MultiControlNetModel
     vae: Any
     """AutoencoderKL, AutoencoderTiny or PixelUnshuffleAutoencoder."""
     text_encoder: CLIPTextModel
@@ -63,23 +43,47 @@ class EditorComponents:
     """SHA-256 of the files they were read from; empty for parts made in memory."""
     flat_colours: bool = False
     """Whether the models were taught to paint each object in one flat colour; what varies within it is an error then."""
+    conditions: tuple[str, ...] = ("geometry",)
+    """What each ControlNet is shown; see `control_images`."""
+    control_scales: tuple[float, ...] = (1.0,)
+    """How much each ControlNet counts."""
+    text_encoder_2: CLIPTextModelWithProjection | None = None
+    """Of SDXL."""
+    tokenizer_2: PreTrainedTokenizerFast | None = None
+    zero_negative: bool = False
+    """Whether an empty negative caption is all zeros, as SDXL's base model wants it, and not the encoder's word."""
 
     def __post_init__(self) -> None:
-        latents, width = self.latent_channels, self.text_encoder.config.hidden_size
-        _expect("unet", "in_channels", self.unet.config.in_channels, 2 * latents + 1)
-        _expect("unet", "cross_attention_dim", self.unet.config.cross_attention_dim, width)
-        _expect("controlnet", "in_channels", self.controlnet.config.in_channels, latents)
-        _expect("controlnet", "cross_attention_dim", self.controlnet.config.cross_attention_dim, width)
-        channels = self.controlnet.config.conditioning_channels
-        _expect("controlnet", "conditioning_channels", channels, GEOMETRY_CHANNELS)
-        shrink = 2 ** (len(self.controlnet.config.conditioning_embedding_out_channels) - 1)
-        _expect("controlnet", "conditioning embedding's downscaling", shrink, self.downscale_factor)
-        if len(self.tokenizer) > self.text_encoder.config.vocab_size:
+        self._check_unet()
+        if not len(self.controlnets) == len(self.conditions) == len(self.control_scales):
             raise ModelError(
-                f"the tokenizer has {len(self.tokenizer)} entries, but text_encoder/config.json says "
-                f"vocab_size={self.text_encoder.config.vocab_size}; take both from one model"
+                f"expected a condition and a scale for each of {len(self.controlnets)} ControlNets, got "
+                f"{len(self.conditions)} and {len(self.control_scales)}"
             )
-        use_anchor_attention(self.unet, self.controlnet)
+        for net, condition in zip(self.controlnets, self.conditions, strict=True):
+            self._check_controlnet(net, condition)
+        for tokenizer, encoder in zip(self.tokenizers, self.text_encoders, strict=True):
+            if len(tokenizer) > encoder.config.vocab_size:
+                raise ModelError(
+                    f"the tokenizer has {len(tokenizer)} entries, but text_encoder/config.json says "
+                    f"vocab_size={encoder.config.vocab_size}; take both from one model"
+                )
+        use_anchor_attention(self.unet, *self.controlnets)
+
+    @property
+    def controlnets(self) -> list[ControlNetModel]:
+        """Each ControlNet."""
+        return nets_of(self.controlnet)
+
+    @property
+    def text_encoders(self) -> list[Any]:
+        """One, or SDXL's two."""
+        return [encoder for encoder in (self.text_encoder, self.text_encoder_2) if encoder is not None]
+
+    @property
+    def tokenizers(self) -> list[PreTrainedTokenizerFast]:
+        """Of each text encoder."""
+        return [tokenizer for tokenizer in (self.tokenizer, self.tokenizer_2) if tokenizer is not None]
 
     @property
     def latent_channels(self) -> int:
@@ -105,138 +109,147 @@ class EditorComponents:
         return int(self.unet.config.sample_size) * self.downscale_factor
 
     @property
+    def sees_the_mask(self) -> bool:
+        """Whether the UNet has the inpainting layout."""
+        return int(self.unet.config.in_channels) == 2 * self.latent_channels + 1
+
+    @property
+    def guidance_width(self) -> int | None:
+        """Length of the vector that tells a distilled UNet the guidance scale; None for all others."""
+        width = self.unet.config.time_cond_proj_dim
+        return None if width is None else int(width)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the models compute."""
+        return next(self.unet.parameters()).device
+
+    @property
     def modules(self) -> dict[str, nn.Module]:
         """The parts that have weights, by their directory's name."""
-        return {
+        parts = {
             "unet": self.unet,
             "controlnet": self.controlnet,
             "vae": self.vae,
             "text_encoder": self.text_encoder,
         }
+        return parts if self.text_encoder_2 is None else {**parts, "text_encoder_2": self.text_encoder_2}
 
     def encode_image(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
-        """Latents of pixels in [-1, 1], scaled as the UNet expects them. No randomness: the distribution's mode."""
-        encoded = self.vae.encode(image)
-        latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
-        return latents * self.vae.config.scaling_factor
+        """Latents of pixels in [-1, 1], scaled as the UNet expects them. No randomness: the distribution's mode.
+
+        Raises:
+            EditError: they are NaN or infinite.
+        """
+
+        def encode() -> Tensor:
+            encoded = self.vae.encode(image.to(self._vae_dtype))
+            return encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
+
+        shift = getattr(self.vae.config, "shift_factor", None) or 0.0
+        return (self._finite(encode) - shift) * self.vae.config.scaling_factor
 
     def decode_latents(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B 3 H W"]:
-        """Pixels, about [-1, 1], of scaled latents."""
-        return self.vae.decode(latents / self.vae.config.scaling_factor).sample
+        """Pixels, about [-1, 1], of scaled latents.
 
-    def encode_text(self, captions: list[str]) -> Float[Tensor, "B L D"]:
-        """One vector per token; all captions padded to one length, so that a caption's vectors never depend on others."""
-        length = min(self.tokenizer.model_max_length, self.text_encoder.config.max_position_embeddings)
-        tokens = self.tokenizer(
-            captions, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
-        )
-        return self.text_encoder(tokens.input_ids).last_hidden_state
+        Raises:
+            EditError: they are NaN or infinite.
+        """
+        shift = getattr(self.vae.config, "shift_factor", None) or 0.0
+        scaled = latents / self.vae.config.scaling_factor + shift
+        return self._finite(lambda: self.vae.decode(scaled.to(self._vae_dtype)).sample)
 
+    def encode_text(self, captions: list[str]) -> Captions:
+        """Captions as vectors."""
+        return encode_captions(captions, self.tokenizers, self.text_encoders)
 
-def load_components(directory: Path | str) -> EditorComponents:
-    """Read a pipeline directory, in float32.
+    def encode_negative(self, caption: str) -> Captions:
+        """What shall not be seen, of one crop."""
+        encoded = self.encode_text([caption])
+        if caption or not self.zero_negative:
+            return encoded
+        assert encoded.pooled is not None
+        return Captions(torch.zeros_like(encoded.tokens), torch.zeros_like(encoded.pooled))
 
-    Raises:
-        ModelError: a part is missing, unreadable, or of a class that this editor does not know.
-    """
-    root = Path(directory)
-    index = _read_json(root / "model_index.json")
-    for part, file in _CONFIG_FILES.items():
-        if not (root / part / file).is_file():
-            raise ModelError(
-                f"expected {root / part / file}: the editor needs {', '.join(_CONFIG_FILES)}; "
-                f"model_index.json names {', '.join(key for key in index if not key.startswith('_'))}"
+    @property
+    def _vae_dtype(self) -> torch.dtype:
+        return next((parameter.dtype for parameter in self.vae.parameters()), torch.float32)
+
+    def _finite(self, run: Callable[[], Tensor]) -> Tensor:
+        """What the autoencoder gives, in float32; where half precision overflows, it is run once more in float32."""
+        result, dtype = run(), self._vae_dtype
+        if not torch.isfinite(result).all() and dtype != torch.float32:
+            warnings.warn(
+                f"the autoencoder overflows in {dtype}; it computes in float32 from now on",
+                DaagWarning,
+                stacklevel=3,
             )
-    for part, expected in (("unet", "UNet2DConditionModel"), ("controlnet", "ControlNetModel")):
-        found = _read_json(root / part / "config.json").get("_class_name")
-        if found != expected:
-            raise ModelError(f"expected {root / part / 'config.json'} to describe a {expected}, got {found}")
-    vae_class = str(_read_json(root / "vae" / "config.json").get("_class_name"))
-    if vae_class not in _AUTOENCODERS:
-        raise ModelError(
-            f"expected {root / 'vae' / 'config.json'} to describe one of {', '.join(_AUTOENCODERS)}, got {vae_class}"
+            self.vae.to(torch.float32)
+            result = run()
+        if not torch.isfinite(result).all():
+            raise EditError(
+                "the autoencoder produced NaN or infinity; load the models in float32, or check the checkpoint"
+            )
+        return result.float()
+
+    def _check_unet(self) -> None:
+        unet, latents = self.unet.config, self.latent_channels
+        layouts = (latents, 2 * latents + 1)
+        if unet.in_channels not in layouts:
+            raise ModelError(
+                f"unet/config.json: expected in_channels={layouts[0]}, or {layouts[1]} with the inpainting layout "
+                f"(latents, mask, masked-image latents), to fit the autoencoder's {latents}, got {unet.in_channels}"
+            )
+        width = sum(int(encoder.config.hidden_size) for encoder in self.text_encoders)
+        _expect("unet", "cross_attention_dim", unet.cross_attention_dim, width)
+        _expect("unet", "out_channels", unet.out_channels, latents)
+        if not isinstance(unet.sample_size, int):
+            raise ModelError(
+                f"unet/config.json: expected sample_size, the side of a square latent, got {unet.sample_size}"
+            )
+        added = unet.addition_embed_type
+        if added not in (None, "text_time") or unet.encoder_hid_dim_type or unet.class_embed_type:
+            raise ModelError(
+                "unet/config.json: expected a UNet of Stable Diffusion or Stable Diffusion XL, which is told captions, "
+                f"got one with addition_embed_type={added}, encoder_hid_dim_type={unet.encoder_hid_dim_type}, "
+                f"class_embed_type={unet.class_embed_type}"
+            )
+        if (added == "text_time") != (self.text_encoder_2 is not None):
+            raise ModelError(
+                "expected text_encoder_2 with a UNet of Stable Diffusion XL (addition_embed_type=text_time), and with "
+                f"no other; got addition_embed_type={added} and text encoders "
+                f"{', '.join(type(encoder).__name__ for encoder in self.text_encoders)}"
+            )
+        if self.text_encoder_2 is not None:
+            numbers = self.unet.add_embedding.linear_1.in_features
+            told = 6 * unet.addition_time_embed_dim + self.text_encoder_2.config.projection_dim
+            _expect("unet", "projection_class_embeddings_input_dim", numbers, told)
+
+    def _check_controlnet(self, net: ControlNetModel, condition: str) -> None:
+        if condition not in CONDITIONS:
+            raise UnknownNameError("ControlNet condition", condition, CONDITIONS)
+        _expect("controlnet", "in_channels", net.config.in_channels, self.latent_channels)
+        _expect(
+            "controlnet",
+            "cross_attention_dim",
+            net.config.cross_attention_dim,
+            self.unet.config.cross_attention_dim,
         )
-    scheduler_name = str(_read_json(root / "scheduler" / "scheduler_config.json").get("_class_name"))
-    scheduler_class = getattr(diffusers, scheduler_name, None)
-    if scheduler_class is None or not hasattr(scheduler_class, "set_timesteps"):
-        raise ModelError(
-            f"expected {root / 'scheduler' / 'scheduler_config.json'} to name a scheduler of diffusers, "
-            f"got {scheduler_name}"
+        blocks = list(self.unet.config.block_out_channels)
+        _expect("controlnet", "block_out_channels", list(net.config.block_out_channels), blocks)
+        _expect(
+            "controlnet",
+            f"conditioning_channels of {condition!r}",
+            net.config.conditioning_channels,
+            CONDITIONS[condition][0],
         )
-    kind = {"torch_dtype": torch.float32, "local_files_only": True, "low_cpu_mem_usage": False}
-    try:
-        return EditorComponents(
-            unet=UNet2DConditionModel.from_pretrained(root / "unet", **kind).eval(),
-            controlnet=ControlNetModel.from_pretrained(root / "controlnet", **kind).eval(),
-            vae=_load_autoencoder(root / "vae", _AUTOENCODERS[vae_class]),
-            text_encoder=CLIPTextModel.from_pretrained(
-                root / "text_encoder", dtype=torch.float32, local_files_only=True
-            ).eval(),
-            tokenizer=PreTrainedTokenizerFast.from_pretrained(root / "tokenizer", local_files_only=True),
-            scheduler=scheduler_class.from_pretrained(root / "scheduler", local_files_only=True),
-            weights_hash=hash_directory(root),
-            flat_colours=bool(index.get("flat_colours", False)),
-        )
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ModelError(f"{root} cannot be read as an editor: {error}") from error
-
-
-def save_components(
-    components: EditorComponents, directory: Path | str, dtype: torch.dtype = torch.float16
-) -> None:
-    """Write a pipeline directory. The parts in memory keep their dtype."""
-    root = Path(directory)
-    root.mkdir(parents=True, exist_ok=True)
-    for name, module in components.modules.items():
-        before = next((parameter.dtype for parameter in module.parameters()), torch.float32)
-        module.to(dtype).save_pretrained(root / name)  # type: ignore[operator]
-        module.to(before)
-    components.tokenizer.save_pretrained(root / "tokenizer")
-    components.scheduler.save_pretrained(root / "scheduler")
-    index: dict[str, object] = {
-        "_class_name": "EditorComponents",
-        "_diffusers_version": diffusers.__version__,
-        "flat_colours": components.flat_colours,
-    }
-    for name, part in {
-        **components.modules, "tokenizer": components.tokenizer, "scheduler": components.scheduler
-    }.items():  # fmt: skip
-        index[name] = [type(part).__module__.split(".")[0], type(part).__name__]
-    (root / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-
-
-def hash_directory(directory: Path) -> str:
-    """SHA-256 of names and contents of all weight, configuration and vocabulary files."""
-    digest = hashlib.sha256()
-    for path in sorted(directory.rglob("*")):
-        if path.suffix in (".json", ".safetensors", ".txt", ".bin"):
-            digest.update(path.relative_to(directory).as_posix().encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def _load_autoencoder(directory: Path, autoencoder: Any) -> Any:
-    if autoencoder is PixelUnshuffleAutoencoder:  # no weights to read
-        return autoencoder.from_config(autoencoder.load_config(directory)).eval()
-    return autoencoder.from_pretrained(directory, torch_dtype=torch.float32, local_files_only=True).eval()
+        shrink = 2 ** (len(net.config.conditioning_embedding_out_channels) - 1)
+        _expect("controlnet", "conditioning embedding's downscaling", shrink, self.downscale_factor)
 
 
 def _expect(part: str, what: str, found: object, expected: object) -> None:
     if found != expected:
         raise ModelError(
-            f"{part}/config.json: expected {what}={expected} to fit the other parts (inpainting layout: latents, "
-            f"mask, masked-image latents; {GEOMETRY_CHANNELS} geometry channels), got {found}"
+            f"{part}/config.json: expected {what}={expected} to fit the other parts, got {found}; take parts that were "
+            "made for one model (SD 1.5, SD 2.1, SDXL)"
         )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"expected a readable {path}, got: {error}; an editor is a directory as diffusers' save_pretrained "
-            "lays it out"
-        ) from error
-    if not isinstance(content, dict):
-        raise ModelError(f"expected {path} to hold a JSON object, got {type(content).__name__}")
-    return content

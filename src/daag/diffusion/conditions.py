@@ -1,4 +1,7 @@
-"""What an editor needs to know of an episode's frames, taken from the episode."""
+"""What an editor needs to know of an episode's frames, taken from the episode.
+
+Whether its world recorded it or `daag.perception` estimated it from the frames, an editor need not know.
+"""
 
 import numpy as np
 
@@ -9,7 +12,7 @@ from daag.tasks import EditPlan
 
 
 def conditions_of(episode: Episode, frame_index: np.ndarray, plan: EditPlan) -> Conditions:
-    """The geometry of some frames, as the world recorded it.
+    """The geometry of some frames, as the episode has it.
 
     Args:
         episode: read only.
@@ -26,7 +29,8 @@ def conditions_of(episode: Episode, frame_index: np.ndarray, plan: EditPlan) -> 
         missing = [name for name, images in present.items() if images is None]
         raise EditError(
             f"editing needs segmentation, depth and normals; episode {episode.id!r} has no {' and no '.join(missing)}. "
-            "Record them with the episode"
+            "Record them with the episode, or have them estimated from its frames (--conditions missing, "
+            "daag.perception.Estimated)"
         )
     num_frames = len(episode.frames)
     if len(frame_index) and not 0 <= int(np.min(frame_index)) <= int(np.max(frame_index)) < num_frames:

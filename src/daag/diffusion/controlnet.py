@@ -1,8 +1,9 @@
 """The video editor: ControlNet inpainting on crops around objects, few steps, made consistent over time.
 
-All crops of all edited objects in all frames go through the models in batches. What keeps frames alike: one initial
-noise per object, attention to an anchor, the frame that shows most of the object, and one colour for each object, the
-median of what was painted. What keeps it fast: crops, few steps, batches, and crops that look alike are painted once.
+All crops of all edited objects in all frames go through the models in batches (`painting`). What keeps frames alike:
+one initial noise per object, attention to an anchor, the frame that shows most of the object, and one colour for each
+object, the median of what was painted. What keeps it fast: crops, few steps, batches, and crops that look alike are
+painted once.
 Source: docs/paper.md (an image diffusion model, consistent in geometry and time); the means are our choice.
 """
 
@@ -12,22 +13,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float, UInt8
-from torch import Tensor
+from jaxtyping import Bool, UInt8
 
-from daag.diffusion.components import EditorComponents, load_components
+from daag.diffusion.components import EditorComponents
 from daag.diffusion.compositing import SEAM_WEIGHT, box_mask, composite, tight_mask
 from daag.diffusion.conditions import conditions_of
 from daag.diffusion.crops import Crop, Geometry, cut_crop
 from daag.diffusion.editor import Conditions
 from daag.diffusion.intrinsics import decompose, reference_brightness
+from daag.diffusion.loading import PipelineConfig, load_components
+from daag.diffusion.painting import Commission, Consistency, Painter
 from daag.diffusion.reshaping import Reshaped, behind, reshape, strength_of
-from daag.diffusion.sampling import CropBatch, repaint
+from daag.diffusion.sampling import Sampling
 from daag.diffusion.stage import Body, Stage
 from daag.episodes.episode import Episode
 from daag.errors import ConfigError, EditError
-from daag.tasks import SHADES, EditPlan, ObjectEdit, family_of
+from daag.tasks import SHADES, EditPlan, family_of
 
 EMBEDDED = {"tiny": Path(__file__).parent.parent / "pretrained" / "editor-tiny"}
 """Editors inside the package, by name."""
@@ -49,16 +50,16 @@ class EditorConfig:
     shared_noise: bool = True
     """Whether an object starts from one noise in all frames."""
     same_colour: bool = True
-    """Whether an object's repaints are brought to one colour in all frames."""
+    """Whether an object's repaints are brought to one colour in all frames, where the models paint flat colours."""
     reuse: bool = True
     """Whether crops that look alike are painted once; needs shared noise."""
     batch_size: int = 64
-    """Most crops in one batch, anchors included; bounds the memory."""
+    """Most crops in one batch; bounds the memory. Models of the size of Stable Diffusion want 2 to 8."""
 
     def __post_init__(self) -> None:
-        if self.num_inference_steps < 1 or self.batch_size < 2:
+        if self.num_inference_steps < 1 or self.batch_size < 1:
             raise ConfigError(
-                "expected at least one inference step and a batch of two (a crop and its anchor), got "
+                "expected at least one inference step and a batch of one crop, got "
                 f"{self.num_inference_steps} and {self.batch_size}"
             )
 
@@ -86,40 +87,63 @@ class ControlNetEditor:
     Args:
         components: the models; `from_pretrained` reads them.
         config: how it paints.
+        pipeline: how the models are run.
     """
 
-    def __init__(self, components: EditorComponents, config: EditorConfig | None = None) -> None:
+    def __init__(
+        self,
+        components: EditorComponents,
+        config: EditorConfig | None = None,
+        pipeline: PipelineConfig | None = None,
+    ) -> None:
         self.components, self.config = components, config or EditorConfig()
-        self._captions: dict[str, Float[Tensor, "L D"]] = {}
+        self.pipeline = pipeline or PipelineConfig()
+        ties, run = self.config, self.pipeline
+        self._painter = Painter(
+            components,
+            Sampling(ties.num_inference_steps, run.guidance_scale, run.strength),
+            Consistency(ties.use_anchor, run.look_back, ties.shared_noise, ties.reuse),
+            ties.batch_size,
+            run.negative_prompt,
+            ties.use_geometry,
+        )
 
     @classmethod
     def from_pretrained(
-        cls, name_or_directory: str | Path, config: EditorConfig | None = None
+        cls,
+        name: str | Path,
+        config: EditorConfig | None = None,
+        pipeline: PipelineConfig | None = None,
     ) -> "ControlNetEditor":
         """Read an editor.
 
         Args:
-            name_or_directory: "tiny", the editor inside the package, or a pipeline directory.
+            name: "tiny", the editor inside the package, a pipeline directory, or a hub id.
             config: how it paints.
+            pipeline: ControlNets from elsewhere, scheduler, guidance, dtype, device.
 
         Raises:
-            ModelError: a part is missing, foreign, or does not fit the others.
+            ModelError: a part is missing, foreign, or does not fit the others; or the hub cannot be reached.
         """
-        directory = EMBEDDED.get(str(name_or_directory), Path(name_or_directory))
-        return cls(load_components(directory), config)
+        return cls(load_components(EMBEDDED.get(str(name), name), pipeline), config, pipeline)
 
     @classmethod
     def per_frame(
-        cls, name_or_directory: str | Path, config: EditorConfig | None = None
+        cls,
+        name: str | Path,
+        config: EditorConfig | None = None,
+        pipeline: PipelineConfig | None = None,
     ) -> "ControlNetEditor":
         """The rival that edits frame by frame: same weights and steps, no geometry, no anchor, independent noise."""
         alone = {"use_geometry": False, "use_anchor": False, "shared_noise": False, "same_colour": False}
-        return cls.from_pretrained(name_or_directory, replace(config or EditorConfig(), **alone))
+        run = replace(pipeline, look_back=False) if pipeline is not None else None
+        return cls.from_pretrained(name, replace(config or EditorConfig(), **alone), run)
 
     @property
     def hash(self) -> str:
         """SHA-256 of the files that the weights came from, and of the settings."""
-        return hashlib.sha256(f"{self.components.weights_hash} {self.config}".encode()).hexdigest()
+        told = f"{self.components.weights_hash} {self.config}{self.pipeline.what_counts}"
+        return hashlib.sha256(told.encode()).hexdigest()
 
     def edit(
         self, episode: Episode, frame_index: np.ndarray, plan: EditPlan, seed: int
@@ -152,18 +176,16 @@ class ControlNetEditor:
             )
         painted = self._paint(patches, plan, seed)
         if self.config.same_colour:
-            painted = _in_one_colour(patches, painted, self.components.flat_colours)
+            painted = _in_one_colour(patches, painted)
         edited = frames.copy()
-        for position in range(len(frames)):
-            mine = [
-                (patch, image)
-                for patch, image in zip(patches, painted, strict=True)
-                if patch.frame == position
-            ]
+        of_frame: dict[int, list[tuple[_Patch, UInt8[np.ndarray, "S S 3"]]]] = {}
+        for patch, image in zip(patches, painted, strict=True):
+            of_frame.setdefault(patch.frame, []).append((patch, image))
+        for position, mine in of_frame.items():
             after = _bodies_after(mine, conditions, stage, plan, bodies[position])
             for patch, image in mine:
                 frame, crop = edited[position], patch.crop
-                if patch.shape is not None and stage is not None:
+                if patch.shape is not None and stage is not None and crop.intrinsics is not None:
                     object_id = conditions.object_ids[plan.edits[patch.edit].source]
                     before = bodies[position]
                     rest = behind(frame, conditions, position, stage, object_id, patch.shape, before, after)
@@ -199,7 +221,8 @@ class ControlNetEditor:
             kinds = conditions.kinds | {conditions.object_ids[e.source]: e.kinds[1] for e in plan.edits}
             shapes = reshape(frames, conditions, stage, bodies, object_id, kinds, strength, reference)
         relative = strength / max(reference, 1e-6)
-        geometry: Geometry = "full" if self.config.use_geometry else "none"
+        shown: Geometry = "full" if self.components.flat_colours else "natural"
+        geometry: Geometry = shown if self.config.use_geometry else "none"
         size = self.components.crop_size
         for position, (frame, segmentation, depth, normals, shape) in enumerate(
             zip(frames, conditions.segmentation, conditions.depth, conditions.normals, shapes, strict=True)
@@ -215,94 +238,31 @@ class ControlNetEditor:
                     shape.depth,
                     shape.normals,
                     size,
+                    shown,
                     intrinsics=shape.intrinsics,
                 )
                 yield _Patch(position, number, shape.mask, shape.mask, crop, relative, shape)
                 continue
             mask = (box_mask if reshaped else tight_mask)(segmentation, depth, object_id)
-            shown: Geometry = "outside" if reshaped and geometry == "full" else geometry
+            seen: Geometry = "outside" if reshaped and geometry != "none" else geometry
             intrinsics = None
-            if stage is not None and shown == "full":
+            if stage is not None and seen == "full":
                 highlight = stage.highlight(frame, depth, normals, own, object_id)
                 coverage = stage.coverage(bodies[position], object_id, segmentation, depth)
                 if highlight is not None or coverage is not None:
                     intrinsics = decompose(frame, own, reference, highlight, coverage)
-            crop = cut_crop(frame, mask, own, depth, normals, size, shown, reference, intrinsics)
+            crop = cut_crop(frame, mask, own, depth, normals, size, seen, reference, intrinsics)
             yield _Patch(position, number, own, mask, crop, relative)
 
     def _paint(self, patches: list[_Patch], plan: EditPlan, seed: int) -> list[UInt8[np.ndarray, "S S 3"]]:
         """The repainted crop of each patch."""
-        reuse = self.config.reuse and self.config.shared_noise
-        first_alike: dict[tuple[int, bytes | int], int] = {}
-        alike = [
-            first_alike.setdefault((patch.edit, patch.crop.content if reuse else position), position)
-            for position, patch in enumerate(patches)
-        ]
-        anchors = {
-            number: alike[max(members, key=lambda position: int(patches[position].own.sum()))]
-            for number in range(len(plan.edits))
-            if (members := [position for position, patch in enumerate(patches) if patch.edit == number])
-        }
-        noise = self._noise(patches, seed)
-        painted: dict[int, UInt8[np.ndarray, "S S 3"]] = {}
-        for batch in self._batches(sorted(set(alike)), patches, anchors):
-            index = None
-            if self.config.use_anchor:
-                index = torch.tensor([batch.index(anchors[patches[position].edit]) for position in batch])
-            pixels = repaint(
-                self.components,
-                CropBatch.of([patches[position].crop for position in batch]),
-                torch.stack([self._encode(plan.edits[patches[position].edit]) for position in batch]),
-                torch.stack([noise[position] for position in batch]),
-                self.config.num_inference_steps,
-                index,
+        commissions = [
+            Commission(
+                patch.crop, caption_of(plan.edits[patch.edit].target), patch.edit, int(patch.own.sum())
             )
-            images = (pixels * 255.0).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-            # An anchor that was painted before comes out the same again, up to rounding: the first one counts.
-            for position, image in zip(batch, images, strict=True):
-                painted.setdefault(position, image)
-        return [painted[position] for position in alike]
-
-    def _batches(
-        self, positions: list[int], patches: list[_Patch], anchors: dict[int, int]
-    ) -> Iterator[list[int]]:
-        """Cut the crops into batches; each also holds the anchors of its objects."""
-        batch: list[int] = []
-        for position in positions:
-            wanted = [position]
-            if self.config.use_anchor and anchors[patches[position].edit] != position:
-                wanted.insert(0, anchors[patches[position].edit])
-            missing = [item for item in wanted if item not in batch]
-            if len(batch) + len(missing) > self.config.batch_size:
-                yield batch
-                batch, missing = [], wanted
-            batch.extend(missing)
-        if batch:
-            yield batch
-
-    def _noise(self, patches: list[_Patch], seed: int) -> list[Float[Tensor, "C h w"]]:
-        """Initial noise: one per object, or one per patch; an object's does not depend on the other objects."""
-        components = self.components
-        side = components.crop_size // components.downscale_factor
-        generators: dict[int, torch.Generator] = {}
-        shared: dict[int, Tensor] = {}
-        noise = []
-        for patch in patches:
-            if patch.edit not in generators:
-                state = np.random.SeedSequence((seed, patch.edit)).generate_state(1, np.uint64)
-                generators[patch.edit] = torch.Generator().manual_seed(int(state[0]) >> 1)
-            if patch.edit not in shared or not self.config.shared_noise:
-                shape = (components.latent_channels, side, side)
-                shared[patch.edit] = torch.randn(shape, generator=generators[patch.edit])
-            noise.append(shared[patch.edit])
-        return noise
-
-    def _encode(self, edit: ObjectEdit) -> Float[Tensor, "L D"]:
-        caption = caption_of(edit.target)
-        if caption not in self._captions:
-            with torch.no_grad():
-                self._captions[caption] = self.components.encode_text([caption])[0]
-        return self._captions[caption]
+            for patch in patches
+        ]
+        return self._painter.paint(commissions, seed)
 
 
 def _check_colours(plan: EditPlan) -> None:
@@ -324,16 +284,12 @@ def _stage(episode: Episode, plan: EditPlan) -> Stage | None:
 
 
 def _in_one_colour(
-    patches: list[_Patch], painted: list[UInt8[np.ndarray, "S S 3"]], flat: bool
+    patches: list[_Patch], painted: list[UInt8[np.ndarray, "S S 3"]]
 ) -> list[UInt8[np.ndarray, "S S 3"]]:
-    """Repaints in which an object has the same colour in every frame, the median of all.
+    """Repaints in which an object has the same flat colour in every frame, the median of all.
 
-    Repaints of crops whose shading was not taken out stay as they are: they have no one colour.
-
-    Args:
-        patches: of all edits.
-        painted: their repaints.
-        flat: whether the colour is all there is to a repaint, and what varies within it is an error.
+    What varies within a repaint is an error of models that were taught flat colours. Repaints of crops whose shading was
+    not taken out stay as they are: they have no one colour.
     """
     colours = [
         patch.crop.colour(image) if patch.crop.intrinsics is not None else None
@@ -343,15 +299,14 @@ def _in_one_colour(
     for patch, colour in zip(patches, colours, strict=True):
         if colour is not None:
             of_edit.setdefault(patch.edit, []).append(colour)
-    common = {number: np.median(mine, axis=0) for number, mine in of_edit.items()}
-    images = []
-    for patch, image, colour in zip(patches, painted, colours, strict=True):
-        if colour is not None:
-            rest = 0.0 if flat else image - colour
-            wanted = np.broadcast_to(common[patch.edit] + rest, image.shape)
-            image = np.clip(np.rint(wanted), 0, 255).astype(np.uint8)
-        images.append(image)
-    return images
+    common = {
+        number: np.clip(np.rint(np.median(mine, axis=0)), 0, 255).astype(np.uint8)
+        for number, mine in of_edit.items()
+    }
+    return [
+        image if colour is None else np.broadcast_to(common[patch.edit], image.shape)
+        for patch, image, colour in zip(patches, painted, colours, strict=True)
+    ]
 
 
 def _bodies_after(

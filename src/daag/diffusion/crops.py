@@ -5,6 +5,7 @@ has the model's native size; where the mask does not fit, a larger square is cut
 """
 
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Literal
 
 import numpy as np
@@ -15,12 +16,15 @@ from torch.nn import functional
 from daag.diffusion.intrinsics import SHADING_RANGE, Intrinsics, decompose
 from daag.errors import EditError
 
-Geometry = Literal["full", "outside", "none"]
-"""How much of the geometry a crop shows: all of it, and then its colours are flat, shading and edges being known; only
-what is outside the mask (the kind changes inside); none."""
+Geometry = Literal["full", "natural", "outside", "none"]
+"""How much of the geometry a crop shows: all of it, and then its colours are flat, shading and edges being known; depth
+and normals, and the frame's own colours; of these only what is outside the mask (the kind changes inside); none."""
 
 GEOMETRY_CHANNELS = 6
 """Depth, three components of the normal, matte, shading."""
+
+MIN_SIDE = 32
+"""Pixels of the frame that a crop shows at least, where the model takes as many."""
 
 DEPTH_RANGE = 0.1
 """Relative depth that spans the depth condition: 10 % nearer than the object is -1, 10 % farther is 1."""
@@ -62,15 +66,17 @@ class CropWindow:
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """One object in one frame, S x S pixels."""
+    """One object in one frame, A x A pixels of it. The models' resolution, S x S, it has only while it is painted."""
 
     window: CropWindow
-    rgb: UInt8[np.ndarray, "S S 3"]
+    rgb: UInt8[np.ndarray, "A A 3"]
     """Flat colours where all geometry is shown, else the frame's."""
-    mask: Bool[np.ndarray, "S S"]
+    mask: Bool[np.ndarray, "A A"]
     """What may be repainted."""
-    geometry: Float32[np.ndarray, "6 S S"]
+    geometry: Float32[np.ndarray, "6 A A"]
     """Depth relative to the object in [-1, 1], unit normal, matte, shading in [-1, 1]; 0 where not shown."""
+    outside_only: bool
+    """Whether the model is to see the geometry outside the mask only."""
     intrinsics: Intrinsics | None
     """Matte and shading, in the frame's resolution, of the window; None where the colours are the frame's."""
     source: UInt8[np.ndarray, "A A 3"]
@@ -78,15 +84,29 @@ class Crop:
 
     @property
     def content(self) -> bytes:
-        """Equal for crops that look alike to the model."""
-        return self.rgb.tobytes() + self.mask.tobytes() + self.geometry.tobytes()
+        """Equal for crops that look alike to the model, and for no others."""
+        shown = self.rgb.tobytes() + self.mask.tobytes() + self.geometry.tobytes()
+        return blake2b(shown, digest_size=16).digest()
+
+    def rgb_at(self, size: int) -> UInt8[np.ndarray, "S S 3"]:
+        """`rgb` in the models' resolution."""
+        return self.rgb if len(self.rgb) == size else resize_rgb(self.rgb, size)
+
+    def mask_at(self, size: int) -> Bool[np.ndarray, "S S"]:
+        """`mask` in the models' resolution."""
+        return self.mask if len(self.mask) == size else _resize_mask(self.mask, size)
+
+    def geometry_at(self, size: int) -> Float32[np.ndarray, "6 S S"]:
+        """`geometry` in the models' resolution."""
+        shown = self.geometry if len(self.mask) == size else _resize_nearest(self.geometry, size)
+        return shown * ~self.mask_at(size) if self.outside_only else shown
 
     def colour(self, painted: UInt8[np.ndarray, "S S 3"]) -> Float32[np.ndarray, "3"]:
         """The flat colour that the object was painted in, grey levels; the mask's where the matte is not known."""
         content = resize_rgb(painted, self.window.side) if self.window.side != len(painted) else painted
         covered = self.intrinsics.matte > 0.9 if self.intrinsics is not None else None
         if covered is None or not covered.any():
-            return np.median(painted[self.mask], axis=0).astype(np.float32)
+            return np.median(painted[self.mask_at(len(painted))], axis=0).astype(np.float32)
         return np.median(content[covered], axis=0).astype(np.float32)
 
     def over(self, frame: UInt8[np.ndarray, "H W 3"], behind: Float32[np.ndarray, "H W 3"]) -> "Crop":
@@ -113,6 +133,8 @@ class Crop:
 def window_around(mask: Bool[np.ndarray, "H W"], crop_size: int, margin: int = 2) -> CropWindow:
     """The square around a mask: of side `crop_size`, or larger where the mask and a margin do not fit.
 
+    Models of large crops see twice the mask's extent, enlarged: latents of eight pixels could not hold a small object.
+
     Raises:
         EditError: the mask is empty.
     """
@@ -120,7 +142,7 @@ def window_around(mask: Bool[np.ndarray, "H W"], crop_size: int, margin: int = 2
     if not len(rows):
         raise EditError("cannot crop around an empty mask: the object is not visible; skip the frame")
     extent = int(max(rows[-1] - rows[0], columns[-1] - columns[0])) + 1 + 2 * margin
-    side = max(crop_size, extent)
+    side = max(min(crop_size, max(MIN_SIDE, 2 * extent)), extent)
 
     def start(first: int, last: int, limit: int) -> int:
         centred = (first + last + 1 - side) // 2
@@ -174,12 +196,7 @@ def cut_crop(
             intrinsics = decompose(colours, visible, reference)
         colours = np.where(masked[..., None], intrinsics.flat, colours)
         conditions[4], conditions[5] = intrinsics.matte, intrinsics.shading / SHADING_RANGE
-    if window.side != crop_size:
-        colours, masked = resize_rgb(colours, crop_size), _resize_mask(masked, crop_size)
-        conditions = _resize_nearest(conditions, crop_size)
-    if geometry == "outside":
-        conditions = conditions * ~masked
-    return Crop(window, colours, masked, conditions, intrinsics, source)
+    return Crop(window, colours, masked, conditions, geometry == "outside", intrinsics, source)
 
 
 def resize_rgb(image: UInt8[np.ndarray, "A B 3"], side: int) -> UInt8[np.ndarray, "S S 3"]:

@@ -3,7 +3,8 @@
 `mj_multiRay` finds what every ray hits, how far away, and the surface's normal there; a second call, from the light
 towards the hits, finds the shadows. A default picture has 2 x 2 samples per pixel, but the first sample of every pixel
 is cast alone at first. Only where those around a pixel disagree (another object, a bend, a shadow's edge) are the
-others cast too; elsewhere the pixel shows one plane, and what its samples would show follows. Source: our choice.
+others cast too; elsewhere the pixel shows one plane, and what its samples would show follows. A fast picture has one
+sample and no shadows; a camera that stands still draws of it anew only what may show something that moved. Source: our choice.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ import mujoco
 import numpy as np
 from jaxtyping import Bool, Float16, Float32, Float64, Int8, Int16, Int32, UInt8
 
-from daag.envs.shading import Light, Surfaces, shade
+from daag.envs.movement import Movement
+from daag.envs.shading import Light, Surfaces, dot, shade, unit
 from daag.errors import ConfigError
 
 BEND = 1e-4
@@ -22,6 +24,9 @@ BEND = 1e-4
 
 EDGE_ON = 0.05
 """Cosine between a ray and a surface's normal below which the surface is seen edge on."""
+
+_NEAREST = 1e-6
+"""Metres ahead of the camera up to which something may be seen anywhere."""
 
 Quality = Literal["default", "fast"]
 """`default`: 2 x 2 rays per pixel and hard shadows. `fast`: one ray per pixel, no shadows."""
@@ -65,9 +70,13 @@ class CameraPose:
         """Columns: the camera's x (right), y (down) and z (forward) in world coordinates."""
         forward = np.subtract(self.look_at, self.position)
         forward = forward / np.linalg.norm(forward)
-        right = np.cross(forward, (0.0, 0.0, 1.0))
+        # The cross products of `forward` with up, and with `right`: np.cross takes as long as a third of the rays.
+        ahead_x, ahead_y, ahead_z = (float(part) for part in forward)
+        right = np.array([ahead_y, -ahead_x, 0.0])
         right /= np.linalg.norm(right)
-        return np.stack([right, np.cross(forward, right), forward], axis=1)
+        right_x, right_y = float(right[0]), float(right[1])
+        down = (-ahead_z * right_y, ahead_z * right_x, ahead_x * right_y - ahead_y * right_x)
+        return np.stack([right, down, forward], axis=1)
 
     def pixel_to_plane(self, width: int, height: int, plane_z: float) -> Float32[np.ndarray, "3 3"]:
         """The homography from pixels to a horizontal plane.
@@ -113,7 +122,9 @@ class _Hits(NamedTuple):
 
 
 class RayCastCamera:
-    """Renders a MuJoCo model from one pose. Keeps its ray directions; everything else is passed in.
+    """Renders a MuJoCo model from one pose. Keeps its ray directions, and of the last fast picture what its rays met.
+
+    Geoms may be moved by joints, mocap bodies, or in the model; whose shape or colour is changed needs a new camera.
 
     Raises:
         ConfigError: the picture's size is not positive, or the quality is unknown.
@@ -128,8 +139,10 @@ class RayCastCamera:
             raise ConfigError(f"expected quality 'default' or 'fast', got {quality!r}")
         self.pose, self.width, self.height, self.quality = pose, width, height, quality
         self._origin = np.array(pose.position, dtype=np.float64)
-        to_world = pose.rotation.T
-        self._rotation = to_world.T.astype(np.float32)
+        self._axes, self._focal = pose.rotation, 1.0 / _pixel_to_ray(width, height, pose.fovy_degrees)[0, 0]
+        to_world, self._rotation = self._axes.T, self._axes.astype(np.float32)
+        self._movement = Movement()
+        self._last: tuple[Surfaces, Light, _Hits, Float32[np.ndarray, "3 P"]] | None = None
         centers, samples, grid = _rays(width, height, pose.fovy_degrees)
         self._middles = np.ascontiguousarray(centers @ to_world)
         if quality == "fast":
@@ -146,21 +159,19 @@ class RayCastCamera:
     def render(self, model: mujoco.MjModel, data: mujoco.MjData, surfaces: Surfaces, light: Light) -> View:
         """Draw the scene as `data` has it (after `mj_forward` or `mj_kinematics`)."""
         if self.quality == "fast":
-            hits = self._cast(model, data, light, self._middles)
-            rgb = self._shade(hits, surfaces, light)
-            return self._view(rgb, hits.geom, hits.depth, hits.normal, surfaces)
+            return self._render_fast(model, data, surfaces, light)
         grid = self._cast(model, data, light, self._grid)
         mixed = self._mixed(grid)
         flat, several = np.flatnonzero(~mixed), np.flatnonzero(mixed)
         geom, rays, depth, normal = (
             part[self._first] for part in (grid.geom, grid.rays, grid.depth, grid.normal)
         )
-        rgb = np.empty((len(geom), 3), dtype=np.float32)
-        rgb[flat] = self._shade_flat(grid.at(self._first[flat]), flat, surfaces, light)
+        rgb = np.empty((3, len(geom)), dtype=np.float32)
+        rgb[:, flat] = self._shade_flat(grid.at(self._first[flat]), flat, surfaces, light)
         if len(several):
             others = self._cast(model, data, light, self._samples[1:, several].reshape(-1, 3))
             samples = grid.at(self._first[several]).joined_by(others)
-            rgb[several] = self._shade(samples, surfaces, light).reshape(-1, len(several), 3).mean(axis=0)
+            rgb[:, several] = self._shade(samples, surfaces, light).reshape(3, -1, len(several)).mean(axis=1)
             # Geometry cannot be averaged: a pixel takes it from a sample that hit what most of its samples hit.
             ids = surfaces.ids_of(samples.geom).reshape(-1, len(several))
             votes = (ids[:, None] == ids[None]).sum(axis=1)
@@ -184,7 +195,7 @@ class RayCastCamera:
 
     def _view(
         self,
-        rgb: Float32[np.ndarray, "P 3"],
+        rgb: Float32[np.ndarray, "3 P"],
         geom: Int32[np.ndarray, "P"],
         depth: Float64[np.ndarray, "P"],
         normal: Float64[np.ndarray, "P 3"] | Float32[np.ndarray, "P 3"],
@@ -192,16 +203,52 @@ class RayCastCamera:
     ) -> View:
         shape = (self.height, self.width)
         return View(
-            rgb=np.clip(np.rint(rgb * 255.0), 0, 255).astype(np.uint8).reshape(*shape, 3),
+            rgb=np.ascontiguousarray(np.rint(np.clip(rgb * 255.0, 0, 255)).astype(np.uint8).T).reshape(
+                *shape, 3
+            ),
             depth=depth.astype(np.float16).reshape(shape),
             normals=np.rint(normal @ self._rotation * 127.0).astype(np.int8).reshape(*shape, 3),
             segmentation=surfaces.ids_of(geom).reshape(shape),
         )
 
-    def unproject(self, depth: Float16[np.ndarray, "H W"]) -> Float64[np.ndarray, "H W 3"]:
-        """World coordinates, in metres, of what each pixel shows; the camera's own position where depth is 0."""
-        rays = self._middles.reshape(self.height, self.width, 3)
-        return np.asarray(self._origin + rays * depth.astype(np.float64)[..., None])
+    def unproject(
+        self, depth: Float16[np.ndarray, "H W"], where: Bool[np.ndarray, "H W"]
+    ) -> Float64[np.ndarray, "K 3"]:
+        """World coordinates, in metres, of what some pixels show; the camera's own position where depth is 0."""
+        rays = self._middles.reshape(self.height, self.width, 3)[where]
+        return np.asarray(self._origin + rays * depth[where].astype(np.float64)[..., None])
+
+    def _render_fast(
+        self, model: mujoco.MjModel, data: mujoco.MjData, surfaces: Surfaces, light: Light
+    ) -> View:
+        """Cast the rays, and find the colours, only where something may have changed since the last picture."""
+        moved, last = self._movement.since_last(model, data), self._last
+        if moved is None or last is None or last[0] is not surfaces or last[1] != light:
+            hits = self._cast(model, data, light, self._middles)
+            rgb = self._shade(hits, surfaces, light)
+        else:
+            _, _, hits, rgb = last
+            changed = self._may_show(moved)
+            now = self._cast(model, data, light, self._middles[changed])
+            rgb[:, changed] = self._shade(now, surfaces, light)
+            for known, new in zip(hits, now, strict=True):
+                known[changed] = new
+        self._last = surfaces, light, hits, rgb
+        return self._view(rgb, hits.geom, hits.depth, hits.normal, surfaces)
+
+    def _may_show(self, corners: Float64[np.ndarray, "M 8 3"]) -> np.ndarray:
+        """Pixels, int (K,), whose middle may show something of boxes that have these corners."""
+        shows = np.zeros((self.height, self.width), dtype=bool)
+        seen = (corners - self._origin) @ self._axes
+        ahead = (seen[..., 2] > _NEAREST).all(axis=1)
+        if not ahead.all():  # from beside the camera to behind it: anywhere
+            return np.arange(shows.size)
+        at = seen[..., :2] / seen[..., 2:] * self._focal + [self.width / 2, self.height / 2]
+        starts, ends = np.floor(at.min(axis=1)), np.ceil(at.max(axis=1))
+        limit = max(self.width, self.height)
+        for (left, top), (right, bottom) in np.stack([starts, ends], axis=1).clip(0, limit).astype(int):
+            shows[top:bottom, left:right] = True
+        return np.flatnonzero(shows)
 
     def _cast(
         self, model: mujoco.MjModel, data: mujoco.MjData, light: Light, rays: Float64[np.ndarray, "R 3"]
@@ -234,36 +281,36 @@ class RayCastCamera:
         steep = np.abs(at_center) > EDGE_ON * np.linalg.norm(self._centers, axis=1)
         return np.divide(along, at_center, out=np.ones(len(rays)), where=steep)
 
-    def _shade(self, hits: _Hits, surfaces: Surfaces, light: Light) -> Float32[np.ndarray, "R 3"]:
-        points = (self._origin + hits.rays * hits.depth[:, None]).astype(np.float32)
-        brightness = np.ones(len(points), dtype=np.float32)
+    def _shade(self, hits: _Hits, surfaces: Surfaces, light: Light) -> Float32[np.ndarray, "3 R"]:
+        rays, normals = _rows(hits.rays), _rows(hits.normal)
+        points = self._origin.astype(np.float32)[:, None] + rays * hits.depth.astype(np.float32)
+        brightness = np.ones(len(hits.geom), dtype=np.float32)
         for geom, texture in surfaces.textures.items():
             there = np.flatnonzero(hits.geom == geom)
-            brightness[there] = texture.at(*(points[there, axis] for axis in texture.axes))
-        towards_camera = -_unit(hits.rays.astype(np.float32))
-        return shade(surfaces, light, hits.geom, points, hits.normal, towards_camera, brightness, hits.lit)
+            brightness[there] = texture.at(*(points[axis, there] for axis in texture.axes))
+        return shade(surfaces, light, hits.geom, points, normals, -unit(rays), brightness, hits.lit)
 
     def _shade_flat(
         self, hits: _Hits, pixels: np.ndarray, surfaces: Surfaces, light: Light
-    ) -> Float32[np.ndarray, "R 3"]:
+    ) -> Float32[np.ndarray, "3 R"]:
         """Colours of pixels that show one plane: the light is that of their centre, the texture of all samples."""
         # A plane through a hit at depth d of ray r, with normal n, has depth d * (n . r) / (n . s) along ray s.
-        rise = (hits.depth * np.einsum("rc,rc->r", hits.normal, hits.rays)).astype(np.float32)
-        rays = self._centers[pixels]
-        slope = np.where(hits.geom >= 0, np.einsum("rc,rc->r", hits.normal, rays), np.float32(1.0))
-        points = self._origin.astype(np.float32) + rays * (rise / slope)[:, None]
+        normals, rays = _rows(hits.normal), _rows(self._centers[pixels])
+        rise = hits.depth.astype(np.float32) * dot(normals, _rows(hits.rays))
+        slope = np.where(hits.geom >= 0, dot(normals, rays), np.float32(1.0))
+        points = self._origin.astype(np.float32)[:, None] + rays * (rise / slope)
         brightness = np.ones(len(pixels), dtype=np.float32)
         for geom, texture in surfaces.textures.items():
             there = np.flatnonzero(hits.geom == geom)
             # To the centre's ray add the way to each sample's, the same in every pixel; one row per sample.
-            depths = rise[there] / (slope[there] + self._offsets @ hits.normal[there].T)
+            depths = rise[there] / (slope[there] + self._offsets @ normals[:, there])
             along = (
                 np.float32(self.pose.position[axis])
-                + (rays[there, axis] + self._offsets[:, axis, None]) * depths
+                + (rays[axis, there] + self._offsets[:, axis, None]) * depths
                 for axis in texture.axes
             )
             brightness[there] = texture.at(*along).mean(axis=0)
-        return shade(surfaces, light, hits.geom, points, hits.normal, -_unit(rays), brightness, hits.lit)
+        return shade(surfaces, light, hits.geom, points, normals, -unit(rays), brightness, hits.lit)
 
 
 @lru_cache(maxsize=8)
@@ -305,8 +352,9 @@ def _multi_ray(
     return geom, distance, normal
 
 
-def _unit(vectors: Float32[np.ndarray, "R 3"]) -> Float32[np.ndarray, "R 3"]:
-    return vectors / np.sqrt(np.einsum("rc,rc->r", vectors, vectors))[:, None]
+def _rows(vectors: Float64[np.ndarray, "R 3"] | Float32[np.ndarray, "R 3"]) -> Float32[np.ndarray, "3 R"]:
+    """Vectors with their coordinates first."""
+    return np.ascontiguousarray(vectors.T, dtype=np.float32)
 
 
 def _pixel_to_ray(width: int, height: int, fovy_degrees: float) -> Float64[np.ndarray, "3 3"]:

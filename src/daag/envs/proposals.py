@@ -21,10 +21,11 @@ def seen_on_table(view: View, camera: RayCastCamera, num_objects: int) -> Float3
         x and y in metres, one row per object, always as many as objects: a hidden one's repeats another's. No rows if all are
         hidden.
     """
-    points = camera.unproject(view.depth)
+    visible = view.segmentation > 0
+    points, ids = camera.unproject(view.depth, visible), view.segmentation[visible]
     middles = []
     for object_id in range(1, num_objects + 1):
-        seen = points[view.segmentation == object_id]
+        seen = points[ids == object_id]
         if len(seen):
             middles.append(seen[seen[:, 2] >= seen[:, 2].max() - TOP_LAYER, :2].mean(axis=0))
     # As many rows as objects: vector environments want the same shape from all environments.

@@ -80,13 +80,13 @@ def shade(
     surfaces: Surfaces,
     light: Light,
     geom: Int32[np.ndarray, "R"],
-    points: Float32[np.ndarray, "R 3"],
-    normals: Float32[np.ndarray, "R 3"],
-    towards_camera: Float32[np.ndarray, "R 3"],
+    points: Float32[np.ndarray, "3 R"],
+    normals: Float32[np.ndarray, "3 R"],
+    towards_camera: Float32[np.ndarray, "3 R"],
     brightness: Float32[np.ndarray, "R"],
-    lit: Bool[np.ndarray, "R"] | None,
-) -> Float32[np.ndarray, "R 3"]:
-    """The colours of points on surfaces.
+    lit: Bool[np.ndarray, "R"],
+) -> Float32[np.ndarray, "3 R"]:
+    """The colours of points on surfaces. Coordinates come first, since NumPy is several times faster on long rows.
 
     Args:
         surfaces: what the geoms look like.
@@ -96,23 +96,30 @@ def shade(
         normals: unit vectors in world coordinates.
         towards_camera: unit vectors.
         brightness: factors on the albedo, for textures.
-        lit: whether the point light reaches the point; None lets it reach every point.
+        lit: whether the point light reaches the point.
 
     Returns:
         RGB, 0 to about 1 (highlights may exceed it).
     """
-    to_light = np.asarray(light.position, dtype=np.float32) - points
-    to_light /= np.sqrt(np.einsum("rc,rc->r", to_light, to_light))[:, None]
-    diffuse = light.diffuse * np.maximum(np.einsum("rc,rc->r", normals, to_light), 0.0)
-    if lit is not None:
-        diffuse = diffuse * lit
-    strength = light.ambient * (0.8 + 0.2 * normals[:, 2]) + diffuse
-    rgb = surfaces.albedo[geom] * (strength * brightness)[:, None]
+    to_light = unit(np.asarray(light.position, dtype=np.float32)[:, None] - points)
+    diffuse = light.diffuse * np.maximum(dot(normals, to_light), 0.0) * lit
+    strength = light.ambient * (0.8 + 0.2 * normals[2]) + diffuse
+    rgb = surfaces.albedo.T.take(geom, axis=1) * (strength * brightness)
     glossy = np.flatnonzero((diffuse > 0) & (surfaces.gloss[geom] > 0) & (geom >= 0))
     if len(glossy):
-        halfway = to_light[glossy] + towards_camera[glossy]
-        halfway /= np.sqrt(np.einsum("rc,rc->r", halfway, halfway))[:, None]
-        shine = np.maximum(np.einsum("rc,rc->r", normals[glossy], halfway), 0.0) ** GLOSS_EXPONENT
-        rgb[glossy] += (surfaces.gloss[geom[glossy]] * shine)[:, None]
-    rgb[geom < 0] = surfaces.background
-    return rgb.astype(np.float32, copy=False)
+        halfway = unit(to_light[:, glossy] + towards_camera[:, glossy])
+        shine = np.maximum(dot(normals[:, glossy], halfway), 0.0) ** GLOSS_EXPONENT
+        rgb[:, glossy] += surfaces.gloss[geom[glossy]] * shine
+    missed = np.flatnonzero(geom < 0)
+    rgb[:, missed] = np.array(surfaces.background, dtype=np.float32)[:, None]
+    return rgb
+
+
+def dot(a: Float32[np.ndarray, "3 R"], b: Float32[np.ndarray, "3 R"]) -> Float32[np.ndarray, "R"]:
+    """Products of R pairs of vectors."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def unit(vectors: Float32[np.ndarray, "3 R"]) -> Float32[np.ndarray, "3 R"]:
+    """The same directions, of length 1."""
+    return vectors / np.sqrt(dot(vectors, vectors))

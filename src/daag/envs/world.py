@@ -88,6 +88,7 @@ class World(gymnasium.Env[Observation, Any]):
         self._view: View | None = None
         self._camera: RayCastCamera | None = None
         self._steps, self._succeeded = 0, False
+        self._facts: frozenset[Fact] = frozenset()
 
     # What a world says of itself.
 
@@ -117,7 +118,7 @@ class World(gymnasium.Env[Observation, Any]):
 
     def _achieved(self) -> bool:
         """Whether the goal is."""
-        return set(self._goal) <= self._scene_model.facts(self._data.qpos)
+        return set(self._goal) <= self._facts
 
     # What follows from that.
 
@@ -148,6 +149,7 @@ class World(gymnasium.Env[Observation, Any]):
         self._scene_json = self._scene_model.scene.to_json()
         self._scratch = mujoco.MjData(self._scene_model.model)
         self._steps, self._succeeded = 0, False
+        self._facts = self._scene_model.facts(self._data.qpos)
         observation = self._observe()
         return observation, self._info([], [])
 
@@ -160,6 +162,7 @@ class World(gymnasium.Env[Observation, Any]):
         """
         motion = self._act(self._checked(action))
         self._steps += 1
+        self._facts = self._scene_model.facts(self._data.qpos)
         views = [self._render(qpos) for qpos in motion]
         observation = self._observe()
         achieved = not self._succeeded and self._achieved()
@@ -222,7 +225,7 @@ class World(gymnasium.Env[Observation, Any]):
             "objects": scene_model.scene.names,
             "views": [*views, self._view],
             "proposals": self._proposals(self._view),
-            "facts": tuple(sorted(fact.description for fact in scene_model.facts(self._data.qpos))),
+            "facts": tuple(sorted(fact.description for fact in self._facts)),
             "success": self._succeeded,
             "scene": self._scene_json,
             # A list, because Gymnasium's vector environments want arrays of one shape for all environments and steps.

@@ -6,6 +6,7 @@ No field is left out and no bit is changed: `decode(encode(episode))` has equal 
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ from daag.episodes.compression import compress, compress_difference, decompress,
 from daag.episodes.episode import Achievement, Episode, Provenance, WorldState
 from daag.errors import DaagError, LifelongBufferError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of the table's columns and of what stands in them. A store with a higher one was written by a newer daag. Since 2, an
-episode that was made of another may be stored as the difference from it."""
+episode that was made of another may be stored as the difference from it; since 3 there are the columns of `TIMES`, and
+differences are packed more tightly."""
 
 ARRAYS = (
     "frames",
@@ -54,6 +56,16 @@ METADATA: dict[str, pa.DataType] = {
 }
 """Columns that can be asked for, and their types. `object_names`, `achievements`, `provenance` and `scene` are JSON."""
 
+TIMES: dict[str, pa.DataType] = {
+    "stored": pa.timestamp("us", tz="UTC"),
+    "achieved_at": pa.list_(pa.int32()),
+}
+"""Columns for finding by time, which follow from other things and are no part of an episode's checksum: when it was stored,
+null where that was before schema version 3, and the observation at which each of `achieved` came about."""
+
+READ = (*METADATA, *ARRAYS, "qpos", "checksum")
+"""The columns that `decode` needs. The others cost as much again to read where the rows are spread over many files."""
+
 Row = dict[str, Any]
 """Column name to value, as `schema` types them."""
 
@@ -65,6 +77,7 @@ def schema(vector_size: int | None) -> pa.Schema:
         vector_size: length of the vectors that episodes are retrieved by, or None for a table without any.
     """
     columns = [pa.field(name, type, nullable=name == "scene") for name, type in METADATA.items()]
+    columns += [pa.field(name, type) for name, type in TIMES.items()]
     columns += [pa.field(name, pa.large_binary()) for name in (*ARRAYS, "qpos")]
     columns += [pa.field("checksum", pa.string(), nullable=False)]
     if vector_size is not None:
@@ -91,7 +104,11 @@ def encode(
         )
     row = _metadata(episode)
     row |= _packed(episode, source)
+    if _differs_in_qpos(row) and _scene(source) == row["scene"]:
+        row["scene"] = None  # the source's
     row["checksum"] = checksum(row)
+    row["stored"] = datetime.now(UTC)
+    row["achieved_at"] = [int(achievement.end) for achievement in episode.achievements]
     if vector is not None:
         row["vector"] = vector.tolist()
     return row
@@ -113,7 +130,12 @@ def decode(row: Row, find_source: Callable[[str], Episode] | None = None) -> Epi
             f"episode {row['id']!r} is damaged on disk: its content has another checksum"
         )
     try:
-        arrays = _unpacked(row, find_source)
+        source = None if is_whole(row) else _found(row, find_source)
+        theirs = {} if source is None else _arrays(source)
+        arrays = {
+            name: None if row[name] is None else decompress(row[name], theirs.get(name))
+            for name in (*ARRAYS, "qpos")
+        }
         qpos = arrays.pop("qpos")
         names = json.loads(row["object_names"])
         return Episode(
@@ -121,7 +143,7 @@ def decode(row: Row, find_source: Callable[[str], Episode] | None = None) -> Epi
             **{name: row[name] for name in ("terminated", "truncated")},
             **arrays,  # type: ignore[arg-type]  # the columns' names are the fields'
             object_names={int(key): name for key, name in names.items()},
-            world_state=None if qpos is None else WorldState(scene=row["scene"], qpos=qpos),
+            world_state=None if qpos is None else _world_state(row["scene"], source, qpos),
             achievements=tuple(Achievement(**fields) for fields in json.loads(row["achievements"])),
             provenance=_read_provenance(json.loads(row["provenance"])),
         )
@@ -175,14 +197,25 @@ def _packed(episode: Episode, source: Episode | None) -> dict[str, bytes | None]
     return packed
 
 
-def _unpacked(row: Row, find_source: Callable[[str], Episode] | None) -> dict[str, np.ndarray | None]:
-    theirs: dict[str, np.ndarray | None] = {}
-    if not is_whole(row):
-        if find_source is None:
-            raise LifelongBufferError(f"it is the difference from {row['source_id']!r}, which is not at hand")
-        theirs = _arrays(find_source(row["source_id"]))
-    names = (*ARRAYS, "qpos")
-    return {name: None if row[name] is None else decompress(row[name], theirs.get(name)) for name in names}
+def _found(row: Row, find_source: Callable[[str], Episode] | None) -> Episode:
+    if find_source is None:
+        raise LifelongBufferError(f"it is the difference from {row['source_id']!r}, which is not at hand")
+    return find_source(row["source_id"])
+
+
+def _differs_in_qpos(row: Row) -> bool:
+    return row["qpos"] is not None and is_difference(row["qpos"])
+
+
+def _world_state(scene: str | None, source: Episode | None, qpos: np.ndarray) -> WorldState:
+    scene = _scene(source) if scene is None else scene
+    if scene is None:
+        raise LifelongBufferError("its source has no scene")
+    return WorldState(scene=scene, qpos=qpos)
+
+
+def _scene(episode: Episode | None) -> str | None:
+    return None if episode is None or episode.world_state is None else episode.world_state.scene
 
 
 def _arrays(episode: Episode) -> dict[str, np.ndarray | None]:

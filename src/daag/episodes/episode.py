@@ -12,6 +12,18 @@ from daag.errors import EpisodeError
 
 Origin = Literal["real", "relabelled", "edited"]
 
+DTYPES = {
+    "observation_index": np.int32,
+    "actions": np.float32,
+    "rewards": np.float32,
+    "state": np.float32,
+    "depth": np.float16,
+    "normals": np.int8,
+    "segmentation": np.int16,
+    "pixel_to_table": np.float32,
+}
+"""Of an episode's arrays, beside its frames."""
+
 
 @dataclass(frozen=True)
 class Achievement:
@@ -41,6 +53,9 @@ class Provenance:
     """First and last observation of the source that was used; (0, 0) for a real episode."""
     plan: tuple[tuple[str, str, str], ...] = ()
     """(operation, source, target) of each `ObjectEdit`."""
+    instruction: str = ""
+    """The plan in the planner's words, as the editor was given it; empty for a real or relabelled episode, and where the
+    planner had no answer."""
     models: Mapping[str, str] = field(default_factory=dict)
     """Role ("detector", "editor", "planner") to content hash."""
     seed: int = 0
@@ -108,6 +123,12 @@ class Episode:
         problems = []
         if self.frames.dtype != np.uint8 or self.frames.ndim != 4 or self.frames.shape[-1] != 3:
             problems.append(f"frames must be uint8 (F, H, W, 3), got {self.frames.dtype} {self.frames.shape}")
+        for name, dtype in DTYPES.items():
+            array = getattr(self, name)
+            if array is not None and array.dtype != dtype:
+                problems.append(
+                    f"{name} must be {np.dtype(dtype)}, got {array.dtype}; convert it with astype"
+                )
         if num_steps == 0:
             problems.append("an episode needs at least one step, got none")
         if len(index) != num_steps + 1:
@@ -118,8 +139,10 @@ class Episode:
             )
         if len(self.rewards) != num_steps:
             problems.append(f"{num_steps} actions need as many rewards, got {len(self.rewards)}")
-        if not np.isfinite(self.actions).all() or not np.isfinite(self.rewards).all():
+        if not _are_finite(self.actions) or not _are_finite(self.rewards):
             problems.append("actions and rewards must be finite")
+        if self.state is not None and len(self.state) != num_steps + 1:
+            problems.append(f"{num_steps + 1} observations need as many states, got {len(self.state)}")
         for name in ("depth", "normals", "segmentation"):
             image = getattr(self, name)
             if image is not None and image.shape[:3] != self.frames.shape[:3]:
@@ -151,6 +174,11 @@ class Episode:
     def objects(self) -> tuple[str, ...]:
         """The names of the scene's objects, in the order of their ids."""
         return tuple(self.object_names[key] for key in sorted(self.object_names))
+
+
+def _are_finite(array: np.ndarray) -> bool:
+    """Whether no number is infinite or none; what are no numbers is another problem."""
+    return array.dtype.kind not in "fiub" or bool(np.isfinite(array).all())
 
 
 def content_hash(episode: Episode) -> str:

@@ -12,6 +12,9 @@ from daag.errors import LifelongBufferError
 SIMILARITY_DECIMALS = 6
 """Similarities that agree so far are ties. Processors differ beyond, and the order must not."""
 
+FEWEST_CANDIDATES = 64
+"""How many are read, if there are so many, to choose the nearest from."""
+
 
 class LifelongBuffer:
     """Append-only, whatever the task or the outcome; read by id, by filter, or by what an episode came to show.
@@ -59,9 +62,15 @@ class LifelongBuffer:
         return self.store.get([id for id, _ in self.nearest(vector, k, where)])
 
     def nearest(
-        self, vector: Float32[np.ndarray, "D"], k: int, where: str | None = None
+        self, vector: Float32[np.ndarray, "D"], k: int, where: str | None = None, exact: bool = False
     ) -> list[tuple[str, float]]:
-        """The ids that `retrieve` would read, with their cosine similarities in [-1, 1]; raises what it raises."""
+        """The ids that `retrieve` would read, with their cosine similarities in [-1, 1]; raises what it raises.
+
+        Args:
+            vector: as for `retrieve`, as are `k` and `where`.
+            exact: compare with all vectors. A large store has an index, which looks only where the nearest ones mostly
+                are and may miss some of them; what it does find is in the right order.
+        """
         if vector.shape != (self.store.vector_size,) or not np.isfinite(vector).all() or not vector.any():
             raise LifelongBufferError(
                 f"expected a finite vector of length {self.store.vector_size} other than zero, "
@@ -69,14 +78,20 @@ class LifelongBuffer:
             )
         if k < 0:
             raise LifelongBufferError(f"expected to retrieve at least 0 episodes, got k = {k}")
-        ids, vectors = self.store.vectors(where)
-        # Row by row and not as a matrix product, which may round equal rows differently by where they stand.
-        dots = (vectors.astype(np.float64) * vector).sum(axis=1)
-        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1) * np.linalg.norm(
-            vector.astype(np.float64)
-        )
-        similarities = np.round(np.clip(dots / lengths, -1.0, 1.0), SIMILARITY_DECIMALS).tolist()
-        return sorted(zip(ids, similarities, strict=True), key=lambda found: (-found[1], found[0]))[:k]
+        asked = max(FEWEST_CANDIDATES, 2 * k)
+        while True:
+            ids, vectors = self.store.candidates(vector, asked, where, exact)
+            # Two who are near alike must be ordered the same everywhere: so once more, in double precision, row by row and
+            # not as a matrix product, which may round equal rows differently by where they stand.
+            rows = vectors.astype(np.float64)
+            lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(vector.astype(np.float64))
+            cosines = np.clip((rows * vector).sum(axis=1) / lengths, -1.0, 1.0)
+            similarities = np.round(cosines, SIMILARITY_DECIMALS).tolist()
+            found = sorted(zip(ids, similarities, strict=True), key=lambda pair: (-pair[1], pair[0]))
+            # Of many that are alike the first by id are wanted, so all of them must be among the candidates.
+            if len(found) < asked or k == 0 or found[-1][1] < found[k - 1][1] - 2 * 10**-SIMILARITY_DECIMALS:
+                return found[:k]
+            asked *= 4
 
     def get(self, ids: Iterable[str]) -> list[Episode]:
         """Read episodes by id, in the order asked for; see `EpisodeStore.get`."""

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import lance
 import numpy as np
 
 from daag.episodes.episode import Episode
-from daag.episodes.storage import what_is_at
+from daag.episodes.storage import named_errors, what_is_at
 from daag.episodes.store import ROWS_PER_READ, EpisodeStore
 from daag.episodes.versions import read_row, readable_versions
 from daag.errors import LifelongBufferError
@@ -51,8 +52,9 @@ def salvage(damaged: str | Path, target: str | Path) -> Salvaged:
         # A source stands before what was made of it, so that it is saved by then, if it can be.
         return waiting[id][0] if id in waiting else store.get([id])[0]
 
+    ids = _ids_of(versions[0]) or [""] * num_rows
     for offset in range(num_rows):
-        found = read_row(versions, offset, find_source)
+        found = read_row(versions, offset, find_source, ids[offset])
         if found is None:
             num_lost += 1
         else:
@@ -63,3 +65,13 @@ def salvage(damaged: str | Path, target: str | Path) -> Salvaged:
             store.append([each for each, _ in waiting.values()], [each for _, each in waiting.values()])
             waiting.clear()
     return Salvaged(store, num_lost)
+
+
+def _ids_of(dataset: lance.LanceDataset) -> list[str] | None:
+    """The ids of all rows, or None where they cannot be read."""
+    try:
+        with named_errors("read the ids"):
+            ids: list[str] = dataset.to_table(columns=["id"])["id"].to_pylist()
+            return ids
+    except LifelongBufferError:
+        return None

@@ -1,7 +1,9 @@
 """Where episodes are stored, seen from outside: what is at a path, and what to try when the storage fails."""
 
 import errno
+import os
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,12 @@ from pathlib import Path
 import lance
 
 from daag.errors import LifelongBufferError
+
+if sys.platform != "win32":
+    import fcntl
+
+LOCK = "_writing.lock"
+"""The file within a store that `writing` locks."""
 
 
 def what_is_at(path: str | Path) -> str:
@@ -56,6 +64,32 @@ class ThreadLock:
 
     def __reduce__(self) -> tuple[type["ThreadLock"], tuple[()]]:
         return ThreadLock, ()
+
+
+@contextmanager
+def writing(path: str, alone: bool = False) -> Iterator[None]:
+    """Hold a store for writing: many may append at once, and who removes something is alone.
+
+    A lock of the system on a file in the store, which is free again when its holder dies. A store elsewhere than on a
+    local disk, and systems without such locks, have none: there nobody should append while something is removed.
+
+    Args:
+        path: of the store.
+        alone: whether to wait until nobody else holds it, and to keep others waiting.
+    """
+    if "://" in path:
+        yield
+        return
+    if sys.platform == "win32":
+        yield
+        return
+    with named_errors(f"write to {path}"):
+        handle = os.open(Path(path) / LOCK, os.O_RDONLY | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
 
 
 def store_within(place: str | Path) -> str:

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,13 +12,15 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32
 
-from daag.episodes.codec import Row, decode, encode, is_whole, same_content
+from daag.episodes.codec import READ, Row, decode, encode, is_whole, same_content
 from daag.episodes.episode import Episode
-from daag.episodes.storage import ThreadLock, named_errors, what_is_at
+from daag.episodes.indexing import PARTITIONS_SEARCHED, index_if_it_pays
+from daag.episodes.storage import ThreadLock, named_errors, what_is_at, writing
 from daag.episodes.store_format import (
     bring_up_to_date,
     check_schema,
     check_vector,
+    is_up_to_date,
     new_schema,
     vector_size_of,
 )
@@ -30,11 +32,22 @@ COMMITS_BETWEEN_COMPACTIONS = 64
 ROWS_PER_FRAGMENT = 1024
 """Files with fewer rows are merged; fuller ones are left alone, so that compacting costs the same at any size."""
 
+ROWS_PER_LARGE_FRAGMENT = 16 * ROWS_PER_FRAGMENT
+"""Every so often the full files are merged once more: a draw of episodes touches fewer files, and costs the same however
+many episodes there are. Each episode is written three times in all: appended, merged, and merged again."""
+
+FULL_BEFORE_MERGING = 16
+"""So many full files are merged."""
+
 RETAINED_VERSIONS = 16
 """How many versions stay readable after compacting: for readers at work, and for `salvage`."""
 
 ROWS_PER_READ = 32
 """How many episodes are in memory at once while iterating."""
+
+
+ATTEMPTS_TO_READ = 2
+"""How often a read is tried, since another process may tidy up in its midst."""
 
 
 class _Stored(NamedTuple):
@@ -57,9 +70,9 @@ class EpisodeStore:
         self._dataset = dataset
         self._lock = ThreadLock()  # Lance refuses to be asked anything while another thread refreshes it
         self._path, self._vector_size = str(dataset.uri), vector_size_of(dataset.schema)
-        self._index: dict[str, _Stored] = {}
-        self._num_rows = 0
-        self._refresh()
+        self._entries: dict[str, _Stored] = {}
+        self._num_rows, self._last_id = 0, ""
+        self._indexed_version = 0  # of none: the ids are read when they are first asked for
         small = [f for f in self._dataset.get_fragments() if f.count_rows() < ROWS_PER_FRAGMENT]
         self._commits_since_compaction = len(small)
 
@@ -155,7 +168,7 @@ class EpisodeStore:
             vectors = [None] * len(episodes)
         if len(vectors) != len(episodes):
             raise LifelongBufferError(f"{len(episodes)} episodes need as many vectors, got {len(vectors)}")
-        with self._lock:
+        with self._lock, writing(self.path):
             self._append(episodes, vectors)
 
     def get(self, ids: Iterable[str]) -> list[Episode]:
@@ -237,16 +250,82 @@ class EpisodeStore:
         flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
         return table["id"].to_pylist(), flat.astype(np.float32).reshape(-1, self.vector_size)
 
+    def candidates(
+        self, vector: Float32[np.ndarray, "D"], k: int, where: str | None = None, exact: bool = False
+    ) -> tuple[list[str], Float32[np.ndarray, "N D"]]:
+        """The ids and vectors of the episodes nearest to a vector by angle, nearest first, ties in any order.
+
+        Args:
+            vector: of the store's length.
+            k: at most how many, at least 1.
+            where: as for `ids`.
+            exact: compare with all vectors, even where there is an index that would do with fewer.
+
+        Raises:
+            LifelongBufferError: this store has no vectors, or the filter cannot be understood.
+        """
+        if self.vector_size is None:
+            raise LifelongBufferError(
+                f"{self.path} was created without vectors; nothing can be retrieved by one"
+            )
+        self._refresh()
+        nearest = {
+            "column": "vector",
+            "q": vector,
+            "k": k,
+            "metric": "cosine",
+            "nprobes": PARTITIONS_SEARCHED,
+            "use_index": not exact,
+        }
+        table = self._scan(["id", "vector", "_distance"], where, nearest)
+        if not exact and table.num_rows < min(k, len(self)):  # few are let through by the filter
+            return self.candidates(vector, k, where, exact=True)
+        flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        return table["id"].to_pylist(), flat.astype(np.float32).reshape(-1, self.vector_size)
+
     def compact(self) -> None:
-        """Merge small files and drop old versions. `append` does it every so often.
+        """Merge small files, drop old versions, and build or extend the indices that pay. `append` does it every so often.
 
         Raises:
             LifelongBufferError: no room, or no permission; the store stays as it was.
         """
         with self._lock, named_errors(f"compact {self.path}, which stays as it was"):
-            self._dataset.optimize.compact_files(target_rows_per_fragment=ROWS_PER_FRAGMENT)
+            sizes = [fragment.count_rows() for fragment in self._dataset.get_fragments()]
+            full = sum(ROWS_PER_FRAGMENT <= size < ROWS_PER_LARGE_FRAGMENT for size in sizes)
+            rows = ROWS_PER_LARGE_FRAGMENT if full >= FULL_BEFORE_MERGING else ROWS_PER_FRAGMENT
+            self._dataset.optimize.compact_files(target_rows_per_fragment=rows)
+            index_if_it_pays(self._dataset)
             self._dataset.cleanup_old_versions(retain_versions=RETAINED_VERSIONS)
         self._commits_since_compaction = 0
+
+    @contextmanager
+    def to_itself(self) -> Iterator[None]:
+        """Keep others from appending, this process or another on the same machine; theirs wait."""
+        with self._lock, writing(self.path, alone=True):
+            yield
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Remove episodes for good, in one transaction, and free their space; use `forget`, which asks and keeps a record.
+
+        Raises:
+            LifelongBufferError: no room, or no permission; nothing is removed then, or its space is not yet free.
+        """
+        listed = ", ".join("'" + id.replace("'", "''") + "'" for id in ids)
+        with self._lock, named_errors(f"remove {len(ids)} episodes from {self.path}"):
+            self._dataset.checkout_latest()
+            self._dataset.delete(f"id IN ({listed})")
+            self._refresh()
+            self._dataset.optimize.compact_files(
+                target_rows_per_fragment=ROWS_PER_FRAGMENT, materialize_deletions_threshold=0.0
+            )
+            index_if_it_pays(self._dataset)
+            self._dataset.cleanup_old_versions(retain_versions=1)
+        self._refresh()
+
+    @property
+    def knows_times(self) -> bool:
+        """Whether it has the columns of times, as every store has to which this version of daag appended."""
+        return is_up_to_date(self._dataset.schema)
 
     def sync(self) -> None:
         """Wait until everything appended is on the disk itself, so that it survives a power cut too.
@@ -274,6 +353,9 @@ class EpisodeStore:
         self, episodes: Sequence[Episode], vectors: Sequence[Float32[np.ndarray, "D"] | None]
     ) -> None:
         self._refresh()
+        if not is_up_to_date(self._dataset.schema):
+            with self._lock, named_errors(f"bring {self.path} up to date"):
+                bring_up_to_date(self._dataset)
         new: dict[str, Row] = {}
         sources = self._sources_of(episodes)
         for episode, vector in zip(episodes, vectors, strict=True):
@@ -291,25 +373,40 @@ class EpisodeStore:
         table = pa.Table.from_pylist(list(new.values()), schema=self._dataset.schema)
         appending = f"append {len(new)} episodes to {self.path}, which keeps its {len(self)}"
         with named_errors(appending):
-            if not all(map(is_whole, new.values())):
-                bring_up_to_date(self._dataset)
             self._dataset = lance.write_dataset(table, self._dataset, mode="append")
         self._refresh()
         self._commits_since_compaction += 1
         if self._commits_since_compaction >= COMMITS_BETWEEN_COMPACTIONS:
             self._compact_or_warn()
 
+    @property
+    def _index(self) -> dict[str, _Stored]:
+        """Where every id stands that was known at the last look, or that is there at the first."""
+        if not self._indexed_version:
+            self._refresh()
+        return self._entries
+
     def _refresh(self) -> None:
-        """Take note of what was appended since, by this process or by others."""
+        """Take note of what was appended or forgotten since, by this process or by others."""
         with self._lock, named_errors(f"read the episode store at {self.path}", damaged=True):
             self._dataset.checkout_latest()
-            if self._dataset.count_rows() == self._num_rows:
+            if self._dataset.version == self._indexed_version:
                 return
-            new = self._dataset.to_table(columns=["id", "checksum"], offset=self._num_rows)
-            # Rows are never deleted and compacting keeps their order, so that a row's offset holds for ever.
-            for id, digest in zip(new["id"].to_pylist(), new["checksum"].to_pylist(), strict=True):
-                self._index.setdefault(id, _Stored(self._num_rows, digest))
-                self._num_rows += 1
+            # The last row that is known is read again. Compacting keeps the order of rows and appending adds to its end,
+            # so that it stands elsewhere only if a row was taken away; then all places are read anew.
+            known = max(self._num_rows - 1, 0)
+            moved = self._dataset.count_rows() < self._num_rows
+            new = self._dataset.to_table(columns=["id", "checksum"], offset=0 if moved else known)
+            if self._num_rows and not moved and new["id"][0].as_py() != self._last_id:
+                moved, new = True, self._dataset.to_table(columns=["id", "checksum"])
+            if moved:
+                self._entries, known = {}, 0
+            self._num_rows = known + new.num_rows
+            ids, checksums = new["id"].to_pylist(), new["checksum"].to_pylist()
+            for offset, (id, digest) in enumerate(zip(ids, checksums, strict=True), known):
+                self._entries.setdefault(id, _Stored(offset, digest))
+            self._last_id = ids[-1] if ids else ""
+            self._indexed_version = self._dataset.version
 
     def _read(self, ids: Sequence[str]) -> list[Episode]:
         rows = self._read_rows(ids)
@@ -343,11 +440,7 @@ class EpisodeStore:
 
     def _read_rows(self, ids: Sequence[str]) -> list[Row]:
         try:
-            with self._lock, named_errors(f"read {len(ids)} episodes from {self.path}", damaged=True):
-                # Another process may have compacted, and so removed the files of the version that was open.
-                self._dataset.checkout_latest()
-                table = self._dataset.take([self._index[id].offset for id in ids])
-                rows: list[Row] = table.to_pylist()
+            rows = self._take(ids)
         except LifelongBufferError as error:
             if len(ids) == 1:
                 raise LifelongBufferError(f"episode {ids[0]!r} is damaged on disk: {error}") from error
@@ -359,10 +452,34 @@ class EpisodeStore:
                 )
         return rows
 
-    def _scan(self, columns: list[str], where: str | None) -> pa.Table:
+    def _take(self, ids: Sequence[str]) -> list[Row]:
+        for attempt in range(ATTEMPTS_TO_READ):
+            with self._lock:
+                # Another process may have compacted, and so removed the files of the version that was open, or may have
+                # taken rows away, and so moved others.
+                self._refresh()
+                missing = [id for id in ids if id not in self._index]
+                if missing:
+                    raise LifelongBufferError(f"{missing[0]!r} is no longer in {self.path}")
+                try:
+                    with named_errors(f"read {len(ids)} episodes from {self.path}", damaged=True):
+                        offsets = [self._index[id].offset for id in ids]
+                        table = self._dataset.take(offsets, columns=list(READ))
+                        rows: list[Row] = table.to_pylist()
+                        return rows
+                except LifelongBufferError:
+                    if attempt == ATTEMPTS_TO_READ - 1:
+                        raise
+        raise AssertionError("unreachable")
+
+    def _scan(
+        self, columns: list[str], where: str | None, nearest: dict[str, object] | None = None
+    ) -> pa.Table:
         try:
             with self._lock:
-                return self._dataset.to_table(columns=columns, filter=where)
+                return self._dataset.to_table(
+                    columns=columns, filter=where, nearest=nearest, prefilter=nearest is not None
+                )
         except (OSError, ValueError, RuntimeError) as error:
             names = [field.name for field in self._dataset.schema if not pa.types.is_large_binary(field.type)]
             raise LifelongBufferError(

@@ -1,14 +1,19 @@
 """What a Lance dataset says of itself if it is a store of episodes, and of which version."""
 
+import json
+
 import lance
 import numpy as np
 import pyarrow as pa
 
-from daag.episodes.codec import SCHEMA_VERSION, schema
+from daag.episodes.codec import SCHEMA_VERSION, TIMES, schema
 from daag.errors import LifelongBufferError
 
 FORMAT = "daag episodes"
 """What a store's metadata calls it."""
+
+ATTEMPTS_TO_UPDATE = 5
+"""How often a store is brought up to date anew because another process was quicker."""
 
 
 def new_schema(vector_size: int | None) -> pa.Schema:
@@ -53,10 +58,48 @@ def vector_size_of(found: pa.Schema) -> int | None:
 
 
 def bring_up_to_date(dataset: lance.LanceDataset) -> None:
-    """Note in a store of an older version that it holds what that version could not read. Its rows stay as they are."""
+    """Make a store of an older version one of this version, with the columns that it lacks. What its rows hold stays.
+
+    Another process may do the same at the same moment, or may have died half-way.
+
+    Args:
+        dataset: the newest version of the store; afterwards the one that is up to date.
+    """
+    for attempt in range(ATTEMPTS_TO_UPDATE):
+        try:
+            # The version first: whoever does not know the columns must not append any more.
+            _note_version(dataset)
+            _add_missing_columns(dataset)
+            return
+        except (OSError, RuntimeError):  # someone else committed in between
+            if attempt == ATTEMPTS_TO_UPDATE - 1:
+                raise
+            dataset.checkout_latest()
+
+
+def is_up_to_date(found: pa.Schema) -> bool:
+    """Whether a store, which `check_schema` let through, is of this version and has all of its columns."""
+    return int(found.metadata[b"schema_version"]) == SCHEMA_VERSION and set(TIMES) <= set(found.names)
+
+
+def _note_version(dataset: lance.LanceDataset) -> None:
     metadata = {key.decode(): value.decode() for key, value in (dataset.schema.metadata or {}).items()}
     if int(metadata["schema_version"]) < SCHEMA_VERSION:
         dataset.update_schema_metadata({**metadata, "schema_version": str(SCHEMA_VERSION)}, replace=True)
+
+
+def _add_missing_columns(dataset: lance.LanceDataset) -> None:
+    if "stored" not in dataset.schema.names:
+        dataset.add_columns(pa.field("stored", TIMES["stored"]))
+    if "achieved_at" not in dataset.schema.names:
+        filled = pa.schema([pa.field("achieved_at", TIMES["achieved_at"])])
+        add = lance.batch_udf(output_schema=filled)(_when_achieved)
+        dataset.add_columns(add, read_columns=["achievements"])
+
+
+def _when_achieved(batch: pa.RecordBatch) -> pa.RecordBatch:
+    ends = [[each["end"] for each in json.loads(text)] for text in batch["achievements"].to_pylist()]
+    return pa.record_batch([pa.array(ends, TIMES["achieved_at"])], ["achieved_at"])
 
 
 def check_vector(id: str, vector: np.ndarray | None, vector_size: int | None, path: str) -> None:

@@ -75,7 +75,7 @@ def verify(path: str | Path, progress: Callable[[int, int], None] | None = None)
         offsets = range(start, min(start + ROWS_PER_READ, num_rows))
         for offset, (id, reason) in zip(offsets, _check(versions[0], offsets, places), strict=True):
             if reason:
-                whole = read_row(versions, offset, _finder(versions, places))
+                whole = read_row(versions, offset, _finder(versions, places), id)
                 damaged.append(Damage(offset, id, reason, whole is not None))
             if id and places.get(id) != offset:
                 duplicates.append(id)
@@ -124,7 +124,7 @@ def _finder(versions: list[lance.LanceDataset], places: dict[str, int]) -> Calla
 
     @cache
     def find_source(id: str) -> Episode:
-        found = None if id not in places else read_row(versions, places[id], _no_source)
+        found = None if id not in places else read_row(versions, places[id], _no_source, id)
         if found is None:
             raise LifelongBufferError(f"its source {id!r} is damaged or missing")
         return found[1]

@@ -35,14 +35,17 @@ def version_numbers(path: str | Path) -> list[int]:
 
 
 def read_row(
-    versions: list[lance.LanceDataset], offset: int, find_source: Callable[[str], Episode]
+    versions: list[lance.LanceDataset], offset: int, find_source: Callable[[str], Episode], id: str = ""
 ) -> tuple[Row, Episode] | None:
-    """The row at an offset, which is the same in all versions, from the newest that has it undamaged.
+    """The row at an offset, from the newest version that has it undamaged.
+
+    In all versions it is the same, but for those from before something was forgotten.
 
     Args:
         versions: newest first.
         offset: of the row.
         find_source: gives the episode that another was made of, by id.
+        id: what must be found there, where that is known.
 
     Returns:
         The row and its episode, checked against its checksum, or None where no version has it undamaged.
@@ -51,7 +54,8 @@ def read_row(
         try:
             with named_errors(f"read row {offset}"):
                 row: Row = dataset.take([offset]).to_pylist()[0]
-            return row, decode(row, find_source)
+            if not id or row["id"] == id:
+                return row, decode(row, find_source)
         except (LifelongBufferError, IndexError):
             continue
     return None

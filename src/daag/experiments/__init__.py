@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from daag.experiments import explore, labels, planner, techniques
+from daag.experiments import explore, finetune, labels, planner, techniques
 from daag.experiments.config import ReproduceConfig
 from daag.experiments.results import Results
 
@@ -29,6 +29,7 @@ class Experiment:
 
 EXPERIMENTS: dict[str, Experiment] = {
     "explore": Experiment(explore.SUMMARY, explore.run),
+    "finetune": Experiment(finetune.SUMMARY, finetune.run),
     "labels": Experiment(labels.SUMMARY, labels.run),
     "planner": Experiment(planner.SUMMARY, planner.run),
     "techniques": Experiment(techniques.SUMMARY, techniques.run),

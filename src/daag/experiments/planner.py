@@ -14,7 +14,6 @@ import numpy as np
 from rich.console import Console
 
 from daag.assembly import PlannerConfig, make_model, make_planner
-from daag.errors import ConfigError
 from daag.experiments.cells import Cell, Values, run_cells
 from daag.experiments.config import ReproduceConfig
 from daag.experiments.planner_cases import hash_of_cases, judge, read_cases
@@ -27,48 +26,51 @@ SUMMARY = "how often the planner is right: decompositions, equivalences, repaint
 OUTCOMES = ("right", "wrong", "refused", "failed")
 
 
-def run_cell(cell: Cell, cases: Path, controller: PlannerConfig) -> Values:
-    """Put all cases of a kind to the planner."""
-    model = make_model(controller)
+EVERY = {"smoke": 32, "quick": 1, "full": 1}
+"""Of each kind, every so-many-th case is asked, the first included."""
+
+load_model = cache(make_model)
+"""One that runs in this process is read once."""
+
+
+def run_cell(cell: Cell, cases: Path, controller: PlannerConfig, every: int) -> Values:
+    """Put cases of a kind to the planner."""
+    model = load_model(controller)
+    before = Counter(model.usage.to_json()) if model is not None else Counter()
 
     @cache
     def planner_for(world: str, exchange: bool) -> Planner:
         return make_planner("hea" if exchange else "hea-no-exchange", env_name=world, model=model)
 
     answers = []
-    for case in read_cases(cases):
-        if case.arm == cell.task:
-            clock = time.perf_counter()
-            outcome, answer = judge(case, planner_for)
-            answers.append(
-                {
-                    "id": case.id,
-                    "outcome": outcome,
-                    "answer": answer,
-                    "seconds": time.perf_counter() - clock,
-                }
-            )
-    return {"answers": answers, "usage": model.usage.to_json() if model is not None else {}}
+    for case in [case for case in read_cases(cases) if case.arm == cell.task][::every]:
+        clock = time.perf_counter()
+        outcome, answer = judge(case, planner_for)
+        answers.append(
+            {"id": case.id, "outcome": outcome, "answer": answer, "seconds": time.perf_counter() - clock}
+        )
+    after = model.usage.to_json() if model is not None else {}
+    return {"answers": answers, "usage": {name: value - before[name] for name, value in after.items()}}
 
 
 def run(config: ReproduceConfig, console: Console) -> Results:
     """Run all cells and put the results together. All worlds take part, whatever `config.env` says."""
     every = read_cases(config.cases)
-    if config.budget == "smoke":
-        raise ConfigError("the planner benchmark has one size; leave out --budget smoke")
     kinds = list(dict.fromkeys(case.arm for case in every))
     controller = config.controller.resolved()
-    model = make_model(controller)
+    model = load_model(controller)
     models = {
         **{f"planner, {world}": make_planner(env_name=world, model=model).hash for world in LANGUAGES},
         "cases": hash_of_cases(config.cases),
     }
     cells = [Cell(controller.planner, kind, 0) for kind in kinds]
-    settings = {"experiment": "planner", "planner": asdict(controller), "models": models}
+    settings = {
+        "experiment": "planner", "planner": asdict(controller), "models": models, "every": EVERY[config.budget]
+    }  # fmt: skip
     directory = config.out / f"planner-{controller.planner}"
     done = run_cells(
         cells,
-        partial(run_cell, cases=config.cases, controller=controller),
+        partial(run_cell, cases=config.cases, controller=controller, every=EVERY[config.budget]),
         directory,
         settings,
         config.resume,

@@ -39,6 +39,21 @@ def paired_ratio(ours: Sequence[float], rival: Sequence[float], seed: int = 0) -
     return Interval(float(np.median(ratios)), float(low), float(high))
 
 
+def ratio_of_means(ours: Sequence[float], rival: Sequence[float], seed: int = 0) -> Interval:
+    """The mean of ours over the mean of the rival's, with a paired percentile bootstrap; for numbers that may be 0.
+
+    Args:
+        ours: one number per run.
+        rival: the rival's, for the same tasks and seeds in the same order.
+        seed: of the bootstrap.
+    """
+    pairs = np.stack([np.asarray(ours, dtype=np.float64), np.asarray(rival, dtype=np.float64)])
+    draws = np.random.default_rng(seed).integers(pairs.shape[1], size=(RESAMPLES, pairs.shape[1]))
+    above, below = pairs[:, draws].mean(axis=2)
+    low, high = np.percentile(above / np.maximum(below, 1e-9), [2.5, 97.5])
+    return Interval(float(pairs[0].mean() / max(pairs[1].mean(), 1e-9)), float(low), float(high))
+
+
 def interquartile_mean(values: Sequence[float]) -> float:
     """The mean of the middle half of the values; of all of them where there are fewer than four."""
     array = np.sort(np.asarray(values, dtype=np.float64))

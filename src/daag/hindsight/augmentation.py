@@ -16,6 +16,7 @@ from daag.episodes import Achievement, Episode, Origin, Provenance, cut
 from daag.errors import EditError, LanguageError, PlannerError
 from daag.hindsight.acceptance import EditedSegment, GateConfig, Verdict, judge_for_policy
 from daag.llm.planner import Planner
+from daag.perception.perception import ROLE, Perception, Recorded
 from daag.rewards.detector import RewardDetector
 from daag.tasks import EditPlan, ObjectEdit, Subgoal
 
@@ -94,6 +95,8 @@ class Hindsight:
     editor: VideoEditor | None
     """None: pixels are never changed."""
     config: HindsightConfig = HindsightConfig()
+    perception: Perception = Recorded()
+    """Where masks and geometry of edited objects come from."""
 
     def augment(self, episode: Episode, subgoals: Sequence[Subgoal], seed: int) -> Augmentation:
         """Make what can be made of one episode.
@@ -168,10 +171,11 @@ class Hindsight:
         """Carry out an edit and judge it.
 
         Raises:
-            EditError: this arm edits nothing, or the plan does not fit the episode.
+            EditError: this arm edits nothing, the plan does not fit the episode, or its objects cannot be found in it.
         """
         if self.editor is None:
             raise EditError("this arm never changes pixels; give Hindsight an editor")
+        episode = self.perception.complete(episode, plan)
         start, end = self.bounds(achievement)
         first, last = (int(episode.observation_index[index]) for index in (start, end))
         frame_index = np.arange(first, last + 1)
@@ -190,14 +194,21 @@ class Hindsight:
         proposal = self.planner.propose_edit(achievement.description, goal, episode.objects)
         if proposal.plan is None:
             return Augmentation(declined={proposal.reason: 1})
+        result, plan = Augmentation(), proposal.plan
+        with result.counting_failures():
+            plan = replace(plan, instruction=self.planner.edit_instruction(plan))
         try:
-            attempt = self.attempt(episode, achievement, goal, proposal.plan, seed)
+            attempt = self.attempt(episode, achievement, goal, plan, seed)
         except EditError as error:  # such as an object that hides behind others all along: counted, not fatal
             reason = str(error).split(" in none of ")[0].replace(f"episode {episode.id!r}", "the episode")
-            return Augmentation(declined={f"the edit failed: {reason}": 1})
-        if not attempt.verdict.accepted:
-            return Augmentation(num_proposed=1, rejections=[attempt])
-        return Augmentation(num_proposed=1, episodes=[self._accepted(attempt)])
+            result += Augmentation(declined={f"the edit failed: {reason}": 1})
+            return result
+        result.num_proposed = 1
+        if attempt.verdict.accepted:
+            result.episodes.append(self._accepted(attempt))
+        else:
+            result.rejections.append(attempt)
+        return result
 
     def _accepted(self, attempt: EditAttempt) -> Episode:
         """The edited episode, with all that is needed to make it again."""
@@ -209,10 +220,13 @@ class Hindsight:
             score=verdict.scores.get("target_after", attempt.achievement.score),
         )
         augmented = self._segment(segment.episode, attempt.achievement, goal.instruction, "edited", reached)
+        models = {"detector": self.detector.hash, "editor": self.editor.hash, "planner": self.planner.hash}
+        estimated = segment.episode.provenance.models.get(ROLE)
         provenance = replace(
             augmented.provenance,
             plan=tuple((edit.operation, edit.source, edit.target) for edit in segment.plan.edits),
-            models={"detector": self.detector.hash, "editor": self.editor.hash, "planner": self.planner.hash},
+            instruction=segment.plan.instruction,
+            models=models if estimated is None else {**models, ROLE: estimated},
             seed=attempt.seed,
             scores=verdict.scores,
             verdicts=verdict.verdicts,
@@ -249,7 +263,8 @@ class Hindsight:
 
 def plan_of(episode: Episode) -> EditPlan:
     """The plan by which an edited episode was made, out of its provenance."""
-    return EditPlan(tuple(ObjectEdit(*edit) for edit in episode.provenance.plan))  # type: ignore[arg-type]
+    edits = tuple(ObjectEdit(*edit) for edit in episode.provenance.plan)  # type: ignore[arg-type]
+    return EditPlan(edits, episode.provenance.instruction)
 
 
 def count_reasons(rejections: Iterable[EditAttempt]) -> dict[str, int]:

@@ -12,22 +12,27 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from daag.episodes import Achievement, Episode
-from daag.errors import EditError, PlannerError
+from daag.errors import EditError, LanguageError, PlannerError
 from daag.hindsight.acceptance import EditedSegment, judge_for_detector
 from daag.hindsight.augmentation import Hindsight
-from daag.rewards.finetuning import LabelledPairs
-from daag.tasks import ObjectEdit, Subgoal
+from daag.llm import Planner
+from daag.rewards.labelled_pairs import LabelledPairs
+from daag.rewards.labelling import contradicted_by
+from daag.rewards.text_swap import lacks
+from daag.tasks import EditPlan, Fact, ObjectEdit, Subgoal
+
+Told = tuple[np.ndarray, str, bool, tuple[str, ...]]
+"""Frame, uint8 (H, W, 3), description, whether it is true, and the names of the scene's objects."""
 
 
 @dataclass
 class Lesson:
     """Labelled frames of a new task and of those before it, and how they came about."""
 
-    new: list[tuple[np.ndarray, str, bool]] = field(default_factory=list)
-    """Frame, uint8 (H, W, 3), description, and whether it is true."""
-    old: list[tuple[np.ndarray, str, bool]] = field(default_factory=list)
+    new: list[Told] = field(default_factory=list)
+    old: list[Told] = field(default_factory=list)
     num_repainted: int = 0
-    """Frames that passed the gate."""
+    """Moments whose repaint passed the gate."""
     num_rejected: int = 0
     num_unanswered: int = 0
     """What the planner could not answer, and so was left out."""
@@ -45,8 +50,10 @@ def prepare_lesson(
 
     The frame that came to show something is true of it, and the observation before is not: these are the old pairs, or,
     where that something is a subgoal, new ones; never both, since each kind keeps some for choosing the best step. Where
-    a repaint would make it one, the repainted frame is a true new pair, and the frame before the repaint a false one that
-    looks the same but for the objects' looks.
+    a repaint would make it one, the repainted frame is a true new pair, and there are two false ones: the frame before the
+    repaint, which looks the same but for the objects' looks, and the repainted observation before, in which the objects look
+    right and are not yet where they should be. The frame is repainted once more, to show something that differs from the
+    subgoal by a word or by the order of its objects, where that makes the subgoal false.
 
     Args:
         hindsight: asks, edits and judges.
@@ -69,7 +76,10 @@ def prepare_lesson(
                 continue
             for description in [goal.description for goal in matched] or [achievement.description]:
                 told = lesson.new if matched else lesson.old
-                told += [(after, description, True), (before, description, False)]
+                told += [
+                    (after, description, True, episode.objects),
+                    (before, description, False, episode.objects),
+                ]
             for goal in subgoals:
                 if goal in matched or hindsight.editor is None:
                     continue
@@ -97,31 +107,93 @@ def _repaint(
     goal: Subgoal,
     seed: int,
 ) -> None:
-    plan = hindsight.planner.propose_edit(achievement.description, goal, episode.objects).plan
-    if plan is None or hindsight.editor is None:
-        return
-    frame = np.array([episode.observation_index[achievement.end]])
     digest = hashlib.sha256(repr((episode.id, goal.description, achievement.end, seed)).encode())
+    drawn = int(digest.hexdigest()[:8], 16) % 2**31
+    plan = hindsight.planner.propose_edit(achievement.description, goal, episode.objects).plan
+    if plan is None:
+        return
+    index = episode.observation_index[[achievement.end - 1, achievement.end]]
+    segment = _edited(lesson, hindsight, episode, index, plan, drawn)
+    if segment is None:
+        return
+    lesson.num_repainted += 1
+    renamed = _renamed(episode, plan)
+    lesson.new += [
+        (segment.edited[1], goal.description, True, renamed),
+        (segment.edited[0], goal.description, False, renamed),
+        (segment.source[1], goal.description, False, episode.objects),
+    ]
+    rival = _rival(hindsight.planner, goal, np.random.default_rng(drawn))
+    if rival is None:
+        return
+    plan = hindsight.planner.propose_edit(achievement.description, rival, episode.objects).plan
+    if plan is None or not _rules_out(rival, goal, _renamed(episode, plan)):
+        return
+    segment = _edited(lesson, hindsight, episode, index[1:], plan, drawn)
+    if segment is not None:
+        renamed = _renamed(episode, plan)
+        lesson.new += [
+            (segment.edited[0], goal.description, False, renamed),
+            (segment.edited[0], rival.description, True, renamed),
+        ]
+
+
+def _edited(
+    lesson: Lesson, hindsight: Hindsight, episode: Episode, index: np.ndarray, plan: EditPlan, seed: int
+) -> EditedSegment | None:
+    """Some frames repainted; None, and counted, where that cannot be or the gate turns it down."""
+    assert hindsight.editor is not None
     try:
-        edited = hindsight.editor.edit(episode, frame, plan, int(digest.hexdigest()[:8], 16) % 2**31)
+        episode = hindsight.perception.complete(episode, plan)
+        edited = hindsight.editor.edit(episode, index, plan, seed)
     except EditError:
         lesson.num_rejected += 1
-        return
-    segment = EditedSegment(episode, frame, plan, edited)
+        return None
+    segment = EditedSegment(episode, index, plan, edited)
     captions = [_captions(edit) for edit in plan.edits]
     if not judge_for_detector(segment, captions, hindsight.detector, hindsight.config.gate).accepted:
         lesson.num_rejected += 1
-        return
-    lesson.num_repainted += 1
-    lesson.new += [(edited[0], goal.description, True), (segment.source[0], goal.description, False)]
+        return None
+    return segment
+
+
+def _renamed(episode: Episode, plan: EditPlan) -> tuple[str, ...]:
+    """The names of the scene's objects after an edit."""
+    return tuple(plan.renaming.get(name, name) for name in episode.objects)
+
+
+def _rival(planner: Planner, goal: Subgoal, rng: np.random.Generator) -> Subgoal | None:
+    """Something of the goal's relation that differs by a word, or, every other time, by the order of its objects; None
+    where the planner knows nothing of that kind."""
+    others = [fact for fact in map(_read, planner.distractors(goal.description)) if fact is not None]
+    wanted = _read(goal.description)
+    others = [fact for fact in others if wanted is not None and fact.relation == wanted.relation]
+    if not others or wanted is None:
+        return None
+    exchanged = [fact for fact in others if fact.looks == wanted.looks[::-1] and len(fact.looks) == 2]
+    choices = exchanged if exchanged and rng.random() < 0.5 else others
+    chosen = choices[int(rng.integers(len(choices)))]
+    return Subgoal(chosen.description, chosen.instruction)
+
+
+def _read(description: str) -> Fact | None:
+    try:
+        return Fact.parse(description)
+    except LanguageError:
+        return None
+
+
+def _rules_out(rival: Subgoal, goal: Subgoal, objects: Sequence[str]) -> bool:
+    """Whether the goal is surely false where the rival is true, in a scene of these objects."""
+    return bool(contradicted_by(rival.description, [goal.description])[0]) or lacks(objects, goal.description)
 
 
 def _captions(edit: ObjectEdit) -> tuple[str, str]:
     return f"a {edit.target}", f"a {edit.source}"
 
 
-def _pairs(told: Sequence[tuple[np.ndarray, str, bool]]) -> LabelledPairs:
+def _pairs(told: Sequence[Told]) -> LabelledPairs:
     if not told:
         return LabelledPairs(np.zeros((0, 1, 1, 3), dtype=np.uint8), (), np.zeros(0, dtype=bool))
-    frames, descriptions, labels = zip(*told, strict=True)
-    return LabelledPairs(np.stack(frames), descriptions, np.array(labels))
+    frames, descriptions, labels, objects = zip(*told, strict=True)
+    return LabelledPairs(np.stack(frames), descriptions, np.array(labels), objects)

@@ -4,7 +4,7 @@ The board's tasks and most of their wordings follow google-research/language-tab
 words beyond them, are ours.
 """
 
-from daag.llm.phrases import with_gerunds
+from daag.llm.phrases import PUTTING, participle, with_gerunds
 from daag.llm.reader import Vocabulary
 from daag.tasks import BOARD, Relation
 
@@ -116,7 +116,14 @@ PLACES: dict[str, str] = {
 }
 """Each wording of a place, and the place. The edges between corners are no places."""
 
-IN_A_PLACE = dict.fromkeys(("in", "at", "inside", "within"), True)
+IN_A_PLACE = dict.fromkeys(("in", "at", "inside", "within", "over in"), True)
+AGAIN = tuple(
+    f", {right}{into} the {where}"
+    for where in ("corner", "middle")
+    for right in ("", "right ")
+    for into in ("in", "into")
+)
+"""What may follow a place and says it once more."""
 TO_A_PLACE = {
     **IN_A_PLACE,
     **dict.fromkeys(
@@ -144,44 +151,8 @@ TO_A_PLACE = {
 VERBS: dict[str, bool] = with_gerunds(
     dict.fromkeys(
         (
-            *("push", "move", "slide", "put", "bring", "shove", "nudge", "drag", "pull"),
-            *(
-                "place",
-                "set",
-                "get",
-                "take",
-                "make",
-                "keep",
-                "position",
-                "shift",
-                "herd",
-                "steer",
-                "send",
-                "park",
-            ),
-            *(
-                "guide",
-                "shepherd",
-                "roll",
-                "knock",
-                "scoot",
-                "sweep",
-                "transport",
-                "carry",
-                "leave",
-                "direct",
-            ),
-            *(
-                "bump",
-                "poke",
-                "deliver",
-                "relocate",
-                "manoeuvre",
-                "maneuver",
-                "transfer",
-                "lead",
-                "drive",
-            ),
+            *(verb for verb in PUTTING if verb != "stick"),  # a stick is a pointer here
+            *("take", "make", "herd", "shepherd", "knock", "direct", "bump", "poke", "lead", "drive"),
         ),
         True,
     )
@@ -229,7 +200,13 @@ RESULTS = tuple(
 )
 """What may stand between a movement and how the blocks then lie: "until it is left of ..."."""
 
-ADVERBS = ("directly", "straight", "immediately", "all the way", "placed", "pushed", "moved", "lying")
+ADVERBS = ("directly", "straight", "immediately", "all the way", "lying")
+MOVED = tuple(
+    sorted(
+        {participle(verb) for verb in VERBS if not verb.endswith("ing")} - {"left"}
+    )  # "left of" is a relation
+)
+"""What may stand after "should be": as after a verb, where the block is pushed may follow."""
 
 POINTERS = {
     f"{article}{word}": True

@@ -8,8 +8,10 @@ from typing import final
 
 from daag.llm.board_phrases import (
     ADVERBS,
+    AGAIN,
     IN_A_PLACE,
     MOTION_PHRASES,
+    MOVED,
     MUTUAL,
     PAIR_ADVERBS,
     PAIR_ENDINGS,
@@ -171,6 +173,7 @@ class BoardReader(SequenceReader):
             self.skip(ARTICLES)
             place = self.take(PLACES)
             if place is not None:
+                self.skip_one(AGAIN[:4] if place.endswith("corner") else AGAIN[4:])
                 return place
         self.position = start
         return None
@@ -181,5 +184,8 @@ class BoardReader(SequenceReader):
         moves = verb and not self.skip(RESULTS)
         if not moves:
             self.skip(COPULAS)
+            self.skip(ADVERBS)
+            if self.skip_one(MOVED):
+                return self.predicate(True)
         self.skip(ADVERBS)
         return moves

@@ -9,9 +9,9 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-from daag.errors import DaagError, PlannerError
+from daag.errors import DaagError, LanguageError, PlannerError
 from daag.llm.planner import EditProposal, Planner
-from daag.tasks import Subgoal
+from daag.tasks import EditPlan, Fact, Subgoal
 
 FORMAT = "daag-planner-cache-1"
 
@@ -58,9 +58,10 @@ def read_cache(path: Path) -> tuple[CacheEntry, ...]:
 class CachedPlanner:
     """Wraps any planner and implements `Planner`; a question that was answered before is answered from disk.
 
-    Kept are the answers of `decompose`, `compare` and `propose_edit`, under the question and the planner's hash.
-    Errors are not kept. So that one question has one form, the objects of a scene, and the two descriptions of a
-    comparison, are put to the planner in sorted order.
+    Kept are the answers of `decompose`, `compare`, `resembling` (as those of `compare`), `propose_edit` and
+    `edit_instruction`, under the question and the planner's hash. Errors are not kept. So that one question has one form,
+    the objects of a scene, and the two descriptions of a comparison, are put to the planner in sorted order; and of a
+    scene only the objects that the question is about, so that questions are as many as captions, not as scenes.
 
     The file is JSON Lines, one question with its answer per line, and only ever appended to. A process killed
     while it writes leaves at most one broken line, whose question is asked again.
@@ -84,6 +85,7 @@ class CachedPlanner:
         self._stages = TypeAdapter(tuple[Subgoal, ...])
         self._verdict = TypeAdapter(bool)
         self._proposal = TypeAdapter(EditProposal)
+        self._sentence = TypeAdapter(str)
 
     @property
     def hash(self) -> str:
@@ -102,8 +104,20 @@ class CachedPlanner:
     def compare(self, first: str, second: str) -> bool:
         """As the wrapped planner's; raises as `decompose` does."""
         first, second = sorted((first, second))
-        question = {"method": "compare", "first": first, "second": second}
+        question = _comparison(first, second)
         return self._ask(question, lambda: self.planner.compare(first, second), self._verdict.validate_python)
+
+    def resembling(self, wanted: str, stored: Sequence[str]) -> tuple[str, ...]:
+        """As the wrapped planner's, who is asked only about sentences that were never compared with the wanted one;
+        raises as `decompose` does."""
+        distinct = list(dict.fromkeys(stored))
+        new = [text for text in distinct if _key(self.hash, _comparison(wanted, text)) not in self._replies]
+        if new:
+            self.num_asked += 1
+            same = set(self.planner.resembling(wanted, new))
+            for text in new:
+                self._keep(_comparison(wanted, text), text in same)
+        return tuple(text for text in distinct if self.compare(wanted, text))
 
     def describe(self, objects: Sequence[str]) -> tuple[str, ...]:
         """As the wrapped planner's, not kept."""
@@ -115,7 +129,7 @@ class CachedPlanner:
 
     def propose_edit(self, achieved: str, subgoal: Subgoal, objects: Sequence[str]) -> EditProposal:
         """As the wrapped planner's; raises as `decompose` does."""
-        scene = sorted(objects)
+        scene = _concerned(achieved, subgoal.description, objects)
         question = {
             "method": "propose_edit",
             "achieved": achieved,
@@ -126,6 +140,14 @@ class CachedPlanner:
             question,
             lambda: self.planner.propose_edit(achieved, subgoal, scene),
             self._proposal.validate_python,
+        )
+
+    def edit_instruction(self, plan: EditPlan) -> str:
+        """As the wrapped planner's; raises as `decompose` does."""
+        edits = [[edit.operation, edit.source, edit.target] for edit in plan.edits]
+        question = {"method": "edit_instruction", "edits": edits}
+        return self._ask(
+            question, lambda: self.planner.edit_instruction(plan), self._sentence.validate_python
         )
 
     def _ask(
@@ -143,10 +165,13 @@ class CachedPlanner:
             return answer
         self.num_asked += 1
         answer = ask()
+        self._keep(question, answer)
+        return answer
+
+    def _keep(self, question: Mapping[str, object], answer: object) -> None:
         reply = to_jsonable_python(answer)
         self._append({"format": FORMAT, "planner": self.hash, "question": question, "answer": reply})
-        self._replies[key] = reply
-        return answer
+        self._replies[_key(self.hash, question)] = reply
 
     def _append(self, record: Mapping[str, object]) -> None:
         line = json.dumps(record, ensure_ascii=False).encode() + b"\n"
@@ -165,6 +190,22 @@ class CachedPlanner:
                 f"cannot write to the planner cache {self.path}: {error}; what it holds already is kept. "
                 "Make room, or name another file"
             ) from error
+
+
+def _comparison(first: str, second: str) -> dict[str, object]:
+    first, second = sorted((first, second))
+    return {"method": "compare", "first": first, "second": second}
+
+
+def _concerned(achieved: str, wanted: str, objects: Sequence[str]) -> list[str]:
+    """The objects of a scene that a question about a repaint is about, sorted: those that play a part in what was
+    achieved, and those that have a look that is wanted. Where a sentence is in free words, all may be."""
+    try:
+        looks = {str(look) for text in (achieved, wanted) for look in Fact.parse(text).looks}
+    except LanguageError:
+        looks = set()
+    concerned = [name for name in objects if name in looks]
+    return sorted(concerned if concerned and len(set(objects)) == len(objects) else objects)
 
 
 def _key(planner_hash: str, question: object) -> str:

@@ -26,9 +26,9 @@ from daag.llm.prompting import (
     world_of,
 )
 from daag.llm.replies import (
-    CompareReply,
     EditInstructionReply,
     InvalidReplyError,
+    compare_reply,
     decompose_reply,
     edit_reply,
     proposal_of,
@@ -37,7 +37,7 @@ from daag.llm.replies import (
 )
 from daag.tasks import STACKING, EditPlan, Fact, Language, Subgoal
 
-VERSION = 1
+VERSION = 2
 """Raised whenever replies are read otherwise, so that cached answers and provenance tell versions apart."""
 COMPARED_AT_ONCE = 40
 """Stored sentences in one question."""
@@ -114,8 +114,9 @@ class ChatPlanner:
         for start in range(0, len(unclear), COMPARED_AT_ONCE):
             batch = unclear[start : start + COMPARED_AT_ONCE]
             data = {"world": world_of(self.language), "wanted": wanted, "stored": dict(enumerate(batch))}
+            form = compare_reply(len(batch))
             same.update(
-                self._ask("compare", data, CompareReply, lambda reply, batch=batch: _chosen(reply, batch))
+                self._ask("compare", data, form, lambda reply, batch=batch: [batch[i] for i in reply.same])
             )
         return tuple(text for text in dict.fromkeys(stored) if text in same)
 
@@ -233,12 +234,6 @@ class ChatPlanner:
         raise PlannerError(
             f"the language model {self.model.name!r} gave two invalid replies to a question of kind '{use}': {fault}"
         )
-
-
-def _chosen(reply: CompareReply, batch: Sequence[str]) -> list[str]:
-    if any(index >= len(batch) for index in reply.same):
-        raise InvalidReplyError(f"expected numbers from 0 to {len(batch) - 1}, got {reply.same}")
-    return [batch[index] for index in reply.same]
 
 
 def _naming_all(reply: EditInstructionReply, plan: EditPlan) -> str:

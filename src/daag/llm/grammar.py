@@ -13,9 +13,18 @@ from daag.errors import LanguageError, SceneError
 from daag.llm.planner import EditProposal
 from daag.llm.repainting import propose_repaint
 from daag.llm.sentences import read_fact, read_facts
-from daag.tasks import STACKING, Language, Look, Subgoal, possible_facts, word_swaps
+from daag.tasks import (
+    STACKING,
+    EditPlan,
+    Fact,
+    Language,
+    Look,
+    Subgoal,
+    possible_facts,
+    word_swaps,
+)
 
-VERSION = 2
+VERSION = 3
 """Raised whenever an answer changes, so that cached answers and provenance tell versions apart."""
 
 
@@ -72,6 +81,15 @@ class GrammarPlanner:
         """
         return read_facts(first, self.language) == read_facts(second, self.language)
 
+    def resembling(self, wanted: str, stored: Sequence[str]) -> tuple[str, ...]:
+        """Those of some sentences that say the same as a wanted one; one outside the language says nothing.
+
+        Raises:
+            LanguageError: the wanted one is outside the language.
+        """
+        facts = read_facts(wanted, self.language)
+        return tuple(text for text in dict.fromkeys(stored) if self._says(text, facts))
+
     def describe(self, objects: Sequence[str]) -> tuple[str, ...]:
         """Every feasible description of one or two of the objects, in a fixed order that theirs does not change.
 
@@ -117,3 +135,22 @@ class GrammarPlanner:
         """
         wanted = read_fact(subgoal.description, self.language)
         return propose_repaint(read_fact(achieved, self.language), wanted, objects, exchange=self.exchange)
+
+    def edit_instruction(self, plan: EditPlan) -> str:
+        """A plan in a sentence.
+
+        >>> GrammarPlanner().edit_instruction(EditPlan((ObjectEdit("modify", "red cube", "blue cube"),)))
+        'Make the red cube a blue cube, and leave everything else as it is.'
+        """
+        edits = [f"the {edit.source} {_article(edit.target)} {edit.target}" for edit in plan.edits]
+        return f"Make {', '.join(edits)}, and leave everything else as it is."
+
+    def _says(self, sentence: str, facts: Sequence[Fact]) -> bool:
+        try:
+            return tuple(read_facts(sentence, self.language)) == tuple(facts)
+        except LanguageError:
+            return False
+
+
+def _article(name: str) -> str:
+    return "an" if name[0] in "aeiou" else "a"

@@ -1,5 +1,6 @@
 """Words and phrases that the languages of all worlds share.  Source: our choice."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 Meaning = TypeVar("Meaning")
@@ -28,26 +29,234 @@ SEPARATORS = (
     "followed by",
 )
 
-GERUNDS: dict[str, str] = {
-    "bring": "bringing", "drag": "dragging", "find": "finding", "get": "getting", "go": "going", "have": "having",
-    "lay": "laying", "move": "moving", "nudge": "nudging", "place": "placing", "point": "pointing",
-    "position": "positioning", "pull": "pulling", "push": "pushing", "put": "putting", "rest": "resting",
-    "separate": "separating", "set": "setting", "shove": "shoving", "slide": "sliding", "stack": "stacking",
-    "touch": "touching", "visit": "visiting", "walk": "walking", "look": "looking", "search": "searching",
-    "approach": "approaching", "reach": "reaching", "head": "heading", "stand": "standing", "drive": "driving",
-    "navigate": "navigating", "locate": "locating", "stop": "stopping", "take": "taking", "shift": "shifting",
+PUTTING = (
+    *(
+        "put",
+        "place",
+        "set",
+        "lay",
+        "rest",
+        "position",
+        "move",
+        "get",
+        "bring",
+        "shift",
+        "slide",
+        "push",
+        "drag",
+    ),
+    *(
+        "arrange",
+        "install",
+        "lodge",
+        "mount",
+        "situate",
+        "stash",
+        "stow",
+        "settle",
+        "station",
+        "lean",
+        "perch",
+    ),
+    *("sit", "stand", "balance", "drop", "hoist", "lift", "lower", "raise", "send", "transfer", "transport"),
+    *(
+        "deliver",
+        "convey",
+        "roll",
+        "float",
+        "carry",
+        "haul",
+        "heave",
+        "lug",
+        "pull",
+        "shove",
+        "tow",
+        "tug",
+        "slip",
+    ),
+    *(
+        "sweep",
+        "nudge",
+        "ease",
+        "guide",
+        "steer",
+        "park",
+        "leave",
+        "deposit",
+        "pop",
+        "stick",
+        "plant",
+        "locate",
+    ),
+    *(
+        "relocate",
+        "dump",
+        "plop",
+        "plonk",
+        "plunk",
+        "prop",
+        "tuck",
+        "site",
+        "store",
+        "shuffle",
+        "scoot",
+        "squeeze",
+    ),
+    *("wiggle", "work", "coax", "manoeuvre", "maneuver", "reposition", "keep", "seat", "slot", "fit", "land"),
+)
+"""Verbs that say no more than that a thing comes to be somewhere. Source: those of Levin's classes of putting, sending and
+carrying (English Verb Classes and Alternations, 1993, classes 9 and 11) that fit things on a table."""
+
+WALKING = (
+    *(
+        "go",
+        "walk",
+        "move",
+        "drive",
+        "head",
+        "navigate",
+        "run",
+        "come",
+        "get",
+        "wander",
+        "stroll",
+        "travel",
+        "hike",
+    ),
+    *(
+        "proceed",
+        "carry on",
+        "continue",
+        "step",
+        "march",
+        "hurry",
+        "journey",
+        "roll",
+        "make your way",
+        "take me",
+    ),
+    *(
+        "bring me",
+        "bring yourself",
+        "take yourself",
+        "steer",
+        "trot",
+        "drift",
+        "return",
+        "advance",
+        "amble",
+        "stride",
+    ),
+    *(
+        "saunter",
+        "ramble",
+        "roam",
+        "rush",
+        "race",
+        "dash",
+        "hasten",
+        "jog",
+        "scurry",
+        "sprint",
+        "tiptoe",
+        "trek",
+    ),
+    *(
+        "trudge",
+        "zoom",
+        "bolt",
+        "dart",
+        "mosey",
+        "plod",
+        "scoot",
+        "shuffle",
+        "skip",
+        "slide",
+        "speed",
+        "stomp",
+        "sweep",
+    ),
+    *(
+        "swing",
+        "waltz",
+        "crawl",
+        "creep",
+        "glide",
+        "pop",
+        "nip",
+        "press on",
+        "push on",
+        "keep going",
+        "move on",
+    ),
+    *("get yourself", "find your way", "work your way"),
+)
+"""Verbs of going somewhere. Source: those of Levin's class of motion (51) that one would say to a robot."""
+
+_GERUNDS: dict[str, str] = {
+    verb: f"{verb}{verb[-1]}ing"
+    for verb in (
+        *(
+            "get",
+            "put",
+            "set",
+            "sit",
+            "run",
+            "stop",
+            "drop",
+            "lug",
+            "tug",
+            "slip",
+            "pop",
+            "plop",
+            "prop",
+            "slot",
+        ),
+        *("fit", "trot", "jog", "skip", "nip", "split", "tap", "drag", "step", "trek"),
+    )
+}
+_PARTICIPLES: dict[str, str] = {
+    "put": "put", "set": "set", "lay": "laid", "bring": "brought", "get": "got", "slide": "slid", "stick": "stuck",
+    "sweep": "swept", "send": "sent", "leave": "left", "keep": "kept", "sit": "sat", "stand": "stood", "take": "taken",
+    "find": "found", "go": "gone", "come": "come", "run": "run", "drive": "driven", "lead": "led", "see": "seen",
+    "make": "made", "seek": "sought", "get yourself": "got yourself", "fit": "fitted", "split": "split", "hold": "held",
+    "swing": "swung", "creep": "crept", "speed": "sped", "stride": "stridden",
 }  # fmt: skip
-"""Verbs as they follow "would you mind", "start by" and "after"."""
+
+
+def gerund(verb: str) -> str:
+    """ "putting", as verbs follow "would you mind", "start by" and "after"."""
+    if verb in _GERUNDS:
+        return _GERUNDS[verb]
+    return f"{verb[:-1] if verb.endswith('e') and not verb.endswith('ee') and verb != 'be' else verb}ing"
+
+
+def participle(verb: str) -> str:
+    """ "placed", as verbs follow "should be" and "you have"."""
+    if verb in _PARTICIPLES:
+        return _PARTICIPLES[verb]
+    if verb in _GERUNDS:
+        return f"{verb}{verb[-1]}ed"
+    if verb.endswith("e"):
+        return f"{verb}d"
+    return f"{verb[:-1]}ied" if verb.endswith("ry") else f"{verb}ed"
 
 
 def with_gerunds(table: dict[str, Meaning]) -> dict[str, Meaning]:
     """A table of phrases that begin with a verb, and the same with its gerund."""
-    forms = {}
-    for phrase, meaning in table.items():
-        verb, *rest = phrase.split()
-        if verb in GERUNDS:
-            forms[" ".join((GERUNDS[verb], *rest))] = meaning
-    return {**forms, **table}
+    return {**_with_forms(table, gerund), **table}
+
+
+def with_participles(table: dict[str, Meaning]) -> dict[str, Meaning]:
+    """A table of phrases that begin with a verb, and the same with its participle."""
+    return {**_with_forms(table, participle), **table}
+
+
+def _with_forms(table: dict[str, Meaning], form: Callable[[str], str]) -> dict[str, Meaning]:
+    return {
+        " ".join((form(verb), *rest)): table[f"{verb} {' '.join(rest)}".strip()]
+        for verb, *rest in map(str.split, table)
+    }
 
 
 COPULAS = (

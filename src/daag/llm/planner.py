@@ -37,6 +37,12 @@ class Planner(Protocol):
     def compare(self, first: str, second: str) -> bool:
         """Whether two descriptions say the same, whatever their wording."""
 
+    def resembling(self, wanted: str, stored: Sequence[str]) -> tuple[str, ...]:
+        """Those of some stored sentences that say the same as a wanted one, each once, in the order given.
+
+        A planner that asks a language model puts many to it at once.
+        """
+
     def describe(self, objects: Sequence[str]) -> tuple[str, ...]:
         """Every description that could come true by acting in a scene with these objects."""
 
@@ -51,3 +57,6 @@ class Planner(Protocol):
             subgoal: what it should show.
             objects: names of the objects in the episode's scene.
         """
+
+    def edit_instruction(self, plan: EditPlan) -> str:
+        """A plan in one imperative sentence, for editors that take instructions, and for whoever reads provenance."""

@@ -5,7 +5,7 @@ Source: our choice.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeVar
@@ -16,6 +16,9 @@ from daag.llm.rewording import reword
 from daag.tasks import Fact, Language, Look
 
 Meaning = TypeVar("Meaning")
+
+MAX_WORDS = 10
+"""No phrase of any table has more."""
 
 
 @dataclass(frozen=True)
@@ -104,16 +107,21 @@ class Reader(ABC):
 
     def sees_any(self, phrases: Iterable[str]) -> bool:
         """Whether one of several phrases comes next."""
-        return any(self.sees(phrase) for phrase in phrases)
+        known = phrases if isinstance(phrases, Mapping) else frozenset(phrases)
+        return any(phrase in known for phrase in self.ahead())
+
+    def ahead(self) -> Iterator[str]:
+        """What comes next, the longest phrase first."""
+        for end in range(min(self.position + MAX_WORDS, len(self.tokens)), self.position, -1):
+            yield " ".join(self.tokens[self.position : end])
 
     def take(self, table: Mapping[str, Meaning]) -> Meaning | None:
         """Take the longest phrase of a table that comes next, and return what it means."""
-        seen = [phrase for phrase in table if self.sees(phrase)]
-        if not seen:
-            return None
-        phrase = max(seen, key=len)
-        self.position += len(phrase.split())
-        return table[phrase]
+        for phrase in self.ahead():
+            if phrase in table:
+                self.position += len(phrase.split())
+                return table[phrase]
+        return None
 
     def skip(self, phrases: tuple[str, ...]) -> bool:
         """Take phrases for as long as they come; say whether there was one."""

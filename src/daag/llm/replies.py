@@ -33,9 +33,9 @@ class Strict(BaseModel):
 
 
 class CompareReply(Strict):
-    """Which of the stored sentences say the same."""
+    """Which of the stored sentences say the same; its numbers are those of a batch, see `compare_reply`."""
 
-    same: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=100)]
+    same: Sequence[int]
 
 
 class EditInstructionReply(Strict):
@@ -74,6 +74,13 @@ class EditReply(Strict):
     possible: bool
     edits: Sequence[ObjectReply]
     reason: Reason
+
+
+def compare_reply(num_stored: int) -> type[CompareReply]:
+    """The form of a comparison with so many stored sentences, which are numbered from 0."""
+    number = Literal[tuple(range(num_stored))]  # type: ignore[valid-type]
+    same = Annotated[list[number], Field(max_length=num_stored)]  # type: ignore[valid-type]
+    return create_model("compare", __base__=CompareReply, same=(same, ...))
 
 
 def decompose_reply(language: Language) -> type[DecomposeReply]:
@@ -208,6 +215,12 @@ def _check_result(plan: EditPlan, achieved: str, wanted: str, objects: Sequence[
     missing = [str(look) for look in before.looks if str(look) not in objects]
     if missing:
         raise InvalidReplyError(f"the scene has no {' and no '.join(missing)}, so possible is false")
+    free = {str(look) for look in goal.looks} | set(plan.renaming)
+    beyond = [edit.target for edit in plan.edits if edit.target not in free]
+    if beyond:  # whether another object has that look is not known: of a scene, only what a question concerns is shown
+        raise InvalidReplyError(
+            f"objects may take the looks that are wanted or have become free, not {' and '.join(beyond)}"
+        )
     looks = [Look.parse(plan.renaming.get(str(look), str(look))) for look in before.looks]
     place = before.place if goal.place else ""
     after = Fact(before.relation, looks[0], looks[1] if len(looks) > 1 else None, place)

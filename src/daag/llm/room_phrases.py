@@ -3,7 +3,7 @@
 "go to the red ball" is BabyAI's own wording; the others are our choice.
 """
 
-from daag.llm.phrases import with_gerunds
+from daag.llm.phrases import WALKING, participle, with_gerunds, with_participles
 from daag.llm.reader import Vocabulary
 from daag.tasks import GRID, ROOM
 from daag.tasks.relations import ROOM_PLACES
@@ -43,78 +43,61 @@ GRID_VOCABULARY = Vocabulary(
     GRID, GRID_KIND_WORDS, ("go to the red ball", "find the green key, then the blue door")
 )
 
-_WALKING = (
-    *("go", "walk", "move", "drive", "head", "navigate", "run", "come", "get", "wander", "stroll", "travel"),
-    *(
-        "proceed",
-        "carry on",
-        "continue",
-        "step",
-        "march",
-        "hurry",
-        "journey",
-        "roll",
-        "make your way",
-        "take me",
-    ),
-    *("bring me", "bring yourself", "take yourself", "steer", "trot", "drift", "return", "advance"),
-)
-VERBS: dict[str, bool] = with_gerunds(
-    dict.fromkeys(
-        (
-            *(
-                f"{verb}{way} to"
-                for verb in _WALKING
-                for way in (
-                    "",
-                    " up",
-                    " over",
-                    " right up",
-                    " across",
-                    " on",
-                    " straight",
-                    " back",
-                    " right over",
-                )
-            ),
-            *("find", "go and find", "go find", "look for", "search for", "locate", "track down", "seek out"),
-            *("hunt for", "go looking for", "hunt down", "seek", "face", "make for", "go and visit"),
-            *("approach", "reach", "visit", "head for", "pay a visit to", "go see", "go and see"),
-            *(
-                f"{verb}{where}"
-                for verb in (
-                    "be",
-                    "go",
-                    "stand",
-                    "stop",
-                    "halt",
-                    "end up",
-                    "finish",
-                    "finish up",
-                    "start",
-                    "wait",
-                )
-                for where in (
-                    " in front of",
-                    " right in front of",
-                    " directly in front of",
-                    " before",
-                    " right before",
-                )
-            ),
-            *(
-                f"{verb} at"
-                for verb in ("start", "stop", "finish", "finish up", "end up", "end", "be", "arrive", "halt")
-            ),
-            *(
-                "are in front of",  # "you" before it opens the sentence
-                "you're in front of",
-                "position yourself in front of",
-            ),
+_VERBS: dict[str, bool] = dict.fromkeys(
+    (
+        *(
+            f"{verb}{way} to"
+            for verb in WALKING
+            for way in (
+                "",
+                " up",
+                " over",
+                " right up",
+                " across",
+                " on",
+                " straight",
+                " back",
+                " right over",
+            )
         ),
-        True,
-    )
+        *("find", "go and find", "go find", "look for", "search for", "locate", "track down", "seek out"),
+        *("hunt for", "go looking for", "hunt down", "seek", "face", "make for", "go and visit"),
+        *("approach", "reach", "visit", "head for", "pay a visit to", "go see", "go and see"),
+        *(
+            f"{verb}{where}"
+            for verb in (
+                "be",
+                "go",
+                "stand",
+                "stop",
+                "halt",
+                "end up",
+                "finish",
+                "finish up",
+                "start",
+                "wait",
+            )
+            for where in (
+                " in front of",
+                " right in front of",
+                " directly in front of",
+                " before",
+                " right before",
+            )
+        ),
+        *(
+            f"{verb} at"
+            for verb in ("start", "stop", "finish", "finish up", "end up", "end", "be", "arrive", "halt")
+        ),
+        *(
+            "are in front of",  # "you" before it opens the sentence
+            "you're in front of",
+            "position yourself in front of",
+        ),
+    ),
+    True,
 )
+VERBS = {**with_gerunds(_VERBS), **with_participles(_VERBS)}
 """What makes an object be right in front."""
 
 IN_FRONT: dict[str, bool] = {
@@ -122,7 +105,9 @@ IN_FRONT: dict[str, bool] = {
     for phrase in ("in front", "ahead")
     for whom in ("", " of you", " of me", " of us", " of the robot", " of the agent", " of the camera")
 }
-IN_FRONT |= dict.fromkeys(("reached", "visited", "found", "approached"), True)
+IN_FRONT |= dict.fromkeys(
+    (participle(verb) for verb in ("reach", "visit", "find", "approach", "locate", "face")), True
+)
 ADVERBS = ("right", "directly", "straight")
 TO_WHERE = dict.fromkeys(("to", "at", "next to", "on to", "over to", "onwards to"), True)
 """What stands for a verb before an object, or borrows the one before."""
@@ -134,6 +119,27 @@ INTRODUCTIONS = dict.fromkeys(
     True,
 )
 """What names an object that "it" then stands for."""
+
+ORDINALS: dict[str, int] = {
+    **{word: place for place, word in enumerate(("first", "second", "third", "fourth", "fifth"))},
+    "last": -1,
+}
+"""What may follow an object of a tour: when it is to be reached."""
+TOURS = tuple(
+    f"{do}{a} {little}{tour}{rest}"
+    for do in ("do", "make", "take", "go on")
+    for a in (" a", "")
+    for little in ("", "little ", "short ", "quick ")
+    for tour in ("tour", "round")
+    for rest in (" for me", " of these", " of", "")
+)
+CLEFTS = tuple(
+    f"{that} {wish} you to {go}"
+    for that in ("that", "which")
+    for wish in ("i want", "i'd like", "i would like", "i need", "we want", "we'd like")
+    for go in ("go to", "find", "visit", "reach", "approach", "head for", "walk to", "look for")
+)
+"""What may follow "it's the red ball": what to do with it."""
 
 SPOTS: dict[str, str] = {
     **dict.fromkeys(("on", "on top of", "upon", "atop"), "on"),

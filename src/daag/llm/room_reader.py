@@ -10,12 +10,15 @@ from daag.llm.phrases import ARTICLES, COPULAS, LEADS
 from daag.llm.reader import Vocabulary
 from daag.llm.room_phrases import (
     ADVERBS,
+    CLEFTS,
     FURNITURE,
     IN_FRONT,
     INTRODUCTIONS,
+    ORDINALS,
     RELATIVES,
     SPOTS,
     TO_WHERE,
+    TOURS,
     VERBS,
 )
 from daag.llm.sequence_reader import SequenceReader
@@ -38,9 +41,10 @@ class RoomReader(SequenceReader):
         super().__init__(sentence, vocabulary)
         self.has_places = has_places
         self.last: Fact | None = None
+        self.ordinals: list[tuple[int, Fact]] = []
 
     def stages(self) -> tuple[Fact, ...]:
-        facts = self.sequence()
+        facts = self.in_order(self.sequence())
         again = [fact for earlier, fact in pairwise(facts) if fact != earlier]
         return (facts[0], *again)  # who stands before an object already need not go there again
 
@@ -51,6 +55,10 @@ class RoomReader(SequenceReader):
         if self.has_places and self.sees_any(SPOTS) and not imperative:
             return self.introduced(self.place())
         self.skip(LEADS)
+        if self.skip_one(TOURS):
+            self.skip((",", ".", "and", "go to", "visit"))
+            imperative = True
+        cleft = self.skip_one(("it's", "it is"))
         verb = bool(self.take(VERBS))
         if verb and self.last is not None and self.take({"it": True}):
             return [self.last], True
@@ -59,7 +67,13 @@ class RoomReader(SequenceReader):
         only = "" if verb else ", or 'go to' or 'find' before it (nothing else can be asked for here)"
         subject = self.noun(only, () if verb else _FIRST_WORDS)
         fact = self.last = Fact("in front", subject, None, self.place())
+        if cleft and not self.skip_one(CLEFTS):
+            raise self.refusal("'that I want you to go to'", CLEFTS)
+        verb |= cleft
         self.skip(("you should go", "i'd like you to go"))
+        ordinal = self.take(ORDINALS) if verb or imperative else None
+        if ordinal is not None:
+            self.ordinals.append((ordinal, fact))
         if verb or (imperative and not self.sees_any((*COPULAS, *ADVERBS, *IN_FRONT))):
             return [fact], True
         self.skip(COPULAS)
@@ -67,6 +81,15 @@ class RoomReader(SequenceReader):
         if not self.take(IN_FRONT):
             raise self.refusal("'is right in front', or 'go to' before the object", IN_FRONT)
         return [fact], False
+
+    def in_order(self, facts: list[Fact]) -> list[Fact]:
+        """Facts in the order that "first", "second" and "last" give them, if any do."""
+        told = {place % len(facts): fact for place, fact in self.ordinals if place < len(facts)}
+        if all(facts[place] == fact for place, fact in told.items()) and len(told) == len(self.ordinals):
+            return facts
+        if len(told) < len(facts):
+            raise self.refusal("'first', 'second' or 'last' after each object, or after none")
+        return [told[place] for place in sorted(told)]
 
     def introduced(self, place: str = "") -> tuple[list[Fact], bool]:
         """ "there is a red mug on the table; go to it", after "there is", or after the place where that comes first."""

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from daag.llm.phrases import with_gerunds
+from daag.llm.phrases import PUTTING, participle, with_gerunds
 from daag.llm.reader import Vocabulary
 from daag.tasks import STACKING, Relation
 
@@ -93,43 +93,7 @@ MUTUAL: dict[str, bool] = dict.fromkeys(
 )
 """What two objects joined by "and" can be to each other."""
 
-VERBS: dict[str, str] = with_gerunds(
-    {
-        "stack": "stack",
-        "pile": "stack",
-        **dict.fromkeys(
-            (
-                *("put", "place", "set", "lay", "rest", "position", "move", "get", "pop", "stick", "balance"),
-                *(
-                    "slot",
-                    "perch",
-                    "shift",
-                    "leave",
-                    "drop",
-                    "slide",
-                    "bring",
-                    "park",
-                    "mount",
-                    "seat",
-                    "stand",
-                ),
-                *(
-                    "plant",
-                    "transfer",
-                    "deposit",
-                    "keep",
-                    "prop",
-                    "settle",
-                    "sit",
-                    "arrange",
-                    "carry",
-                ),
-                *("plop", "plonk", "locate", "push", "situate", "stow", "lower", "raise", "hoist"),
-            ),
-            "put",
-        ),
-    }
-)
+VERBS: dict[str, str] = with_gerunds({"stack": "stack", "pile": "stack", **dict.fromkeys(PUTTING, "put")})
 
 PICK_VERBS: dict[str, bool] = dict.fromkeys(("pick up", "pick", "grab", "grasp", "take", "lift"), True)
 COVER_VERBS: dict[str, tuple[str, ...]] = {
@@ -165,7 +129,8 @@ ON_IT = ("on top of it", "on it", "on top", "upon it", "atop it", "sitting on it
 """What may follow an object that another one "has"."""
 
 RESULTS = tuple(
-    f"{so} {they}"
+    f"{together}{so} {they}"
+    for together in ("", "together ")
     for so in ("so", "so that", "such that", "until")
     for they in ("it", "it's", "they", "they're", "they are", "it is")
 )
@@ -200,29 +165,20 @@ PLACES: dict[str, str] = {
 MADE_OF = ("of", "out of", "with", "using", "made of", "made from", "three", "two", "objects", ",")
 
 ADVERBS = (
-    "right",
-    "directly",
-    "straight",
-    "down",
-    "stacked",
-    "placed",
-    "put",
-    "standing",
-    "sitting",
-    "resting",
-    "lying",
     *(
-        "lifted",
-        "moved",
-        "set",
-        "laid",
-        "positioned",
-        "balanced",
-        "perched",
-        "seated",
-        "rested",
-        "dropped",
-        "piled",
+        "right",
+        "directly",
+        "straight",
+        "down",
+        "standing",
+        "sitting",
+        "resting",
+        "lying",
+        "over",
+        "up",
+        "just",
     ),
-    *("over", "up", "just", "immediately", "safely", "carefully", "gently", "squarely", "located", "found"),
+    *("immediately", "safely", "carefully", "gently", "squarely", "found"),
+    *(participle(verb) for verb in (*PUTTING, "stack", "pile")),
 )
+"""What may stand between an object, or what it is to be, and the relation: "should be placed directly on"."""

@@ -47,9 +47,9 @@ from daag.pretraining.detector_model import (
 )
 from daag.pretraining.label_calibration import calibrated_for_labels, judge
 from daag.pretraining.labelled_scenes import Batch, LabelledScenes, draw_batch
-from daag.pretraining.muon import Muon
 from daag.pretraining.scenes import ScenePool, WorldName, random_scene
 from daag.rewards.clip import ClipDetector
+from daag.rewards.muon import Muon
 from daag.rewards.vision_tower import VisionTowerConfig
 from daag.rewards.vocabulary import word_tokenizer
 from daag.tasks import language_of

@@ -12,6 +12,7 @@ _BASE = (
 _KNOWS = {
     "base": _BASE,
     "base-room": _BASE.replace("red cube", "red mug").replace("a cube", "a mug"),
+    "base-language-table": _BASE.replace("red cube", "red moon").replace("a cube", "a moon"),
     "ready": "objects and colours, and the relations `on` and `next to` between two of them "
     "(`the red cube is on the blue cube`).",
     "ready-language-table": "blocks and colours; it was also taught the relations of the board but for `apart from`, and the tables below "

@@ -21,7 +21,10 @@ from jaxtyping import Float
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
-from daag.diffusion.components import EditorComponents, save_components
+from daag.diffusion.captions import Captions
+from daag.diffusion.components import EditorComponents
+from daag.diffusion.frame_memory import Glances
+from daag.diffusion.loading import save_components
 from daag.diffusion.sampling import inpainting_channels, predict
 from daag.errors import ConfigError, RunError
 from daag.pretraining.editor_data import CropSampler, TrainingBatch
@@ -181,8 +184,8 @@ class EditorTraining:
             sigma * TIMESTEPS,
             inpainting_channels(components, batch.crops),
             _encode_distinct(components, captions),
-            batch.crops.geometry,
-            batch.anchor_index,
+            batch.crops.controls,
+            Glances.within(batch.anchor_index) if batch.anchor_index is not None else None,
         )
         inside = components.encode_image(
             batch.crops.mask.expand(-1, 3, -1, -1)
@@ -207,10 +210,10 @@ class EditorTraining:
             torch._foreach_lerp_(mean, now, 1.0 - decay)
 
 
-def _encode_distinct(components: EditorComponents, captions: list[str]) -> Float[Tensor, "B L D"]:
+def _encode_distinct(components: EditorComponents, captions: list[str]) -> Captions:
     """Encode each distinct caption once."""
     distinct = list(dict.fromkeys(captions))
-    return components.encode_text(distinct)[torch.tensor([distinct.index(caption) for caption in captions])]
+    return components.encode_text(distinct).pick([distinct.index(caption) for caption in captions])
 
 
 def train(config: EditorTrainingConfig) -> Iterator[dict[str, float]]:

@@ -87,7 +87,7 @@ class CropSampler:
         crops = [objects[position][0] for position in range(2 if anchored else 1) for objects in drawn]
         captions = [objects[position][1] for position in range(2 if anchored else 1) for objects in drawn]
         index = torch.arange(count).repeat(2) if anchored else None
-        return TrainingBatch(CropBatch.of(crops), captions, index)
+        return TrainingBatch(CropBatch.of(crops, self._crop_size), captions, index)
 
     def _objects(self, rng: np.random.Generator, num_frames: int) -> list[tuple[Crop, str]]:
         """One object in some frames of one clip."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from daag.diffusion.components import EditorComponents
 from daag.diffusion.editor import VideoEditor
-from daag.diffusion.sampling import repaint
+from daag.diffusion.sampling import Sampling, repaint
 from daag.episodes import Episode
 from daag.pretraining.editor_data import CropSampler, Dropping
 from daag.tasks import EditPlan
@@ -74,13 +74,14 @@ def reconstruction_scores(
     """
     sampler = sampler.with_dropping(Dropping(box=0.0, no_geometry=0.0, outside_only=0.0))
     batch = sampler.batch(np.random.default_rng(0), num_crops, anchored=False)
-    text = components.encode_text(batch.captions).detach()
+    with torch.no_grad():
+        captions = components.encode_text(batch.captions)
     shape = components.encode_image(batch.crops.image).shape
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     image, mask = batch.crops.image / 2.0 + 0.5, batch.crops.mask
     scores = {}
     for num_steps in steps:
-        painted = repaint(components, batch.crops, text, noise, num_steps)
+        painted = repaint(components, batch.crops, captions, noise, Sampling(num_steps))
         scores[f"psnr_{num_steps}_steps_db"] = _masked_psnr(painted, image, mask)
         scaled = painted * _shade_gain(painted, image, mask)
         scores[f"psnr_{num_steps}_steps_shade_free_db"] = _masked_psnr(scaled, image, mask)

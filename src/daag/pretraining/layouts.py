@@ -75,7 +75,7 @@ def arrange(rng: np.random.Generator, scene_model: StackingModel, data: mujoco.M
     mujoco.mj_resetData(scene_model.model, data)
     data.qpos[:6] = data.ctrl[:6] = layout.gripper
     for index, (x, y, z, yaw) in enumerate(layout.poses):
-        data.qpos[scene_model.object_qpos(index)] = [x, y, z, np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)]
+        data.qpos[scene_model.free_joint(index)] = [x, y, z, np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)]
     if layout.dropped is not None:
         _drop(rng, scene_model, data, *layout.dropped)
 
@@ -84,10 +84,10 @@ def _drop(
     rng: np.random.Generator, scene_model: StackingModel, data: mujoco.MjData, index: int, target: int
 ) -> None:
     """Let an object go, askew, over the side of another, and wait until both rest."""
-    below = data.qpos[scene_model.object_qpos(target)][:3]
+    below = data.qpos[scene_model.free_joint(target)][:3]
     angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(0.015, 0.06)
     axis, tilt = rng.normal(size=3), rng.uniform(0.0, 0.8)
-    pose = data.qpos[scene_model.object_qpos(index)]
+    pose = data.qpos[scene_model.free_joint(index)]
     pose[:3] = below + np.array([reach * np.cos(angle), reach * np.sin(angle), 1.2 * OBJECT_HEIGHT])
     mujoco.mju_axisAngle2Quat(pose[3:], axis / np.linalg.norm(axis), tilt)
     for _ in range(round(DROP_SECONDS / scene_model.model.opt.timestep)):

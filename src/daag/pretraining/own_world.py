@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from daag.errors import ConfigError, RewardDetectorError
 from daag.pretraining.detector_model import MAX_TOKENS, build_model
-from daag.pretraining.muon import Muon
 from daag.rewards.clip import ClipDetector, Preprocessing
+from daag.rewards.muon import Muon
 from daag.rewards.vision_tower import VisionTowerConfig
 from daag.rewards.vocabulary import word_tokenizer
 

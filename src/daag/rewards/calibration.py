@@ -71,22 +71,24 @@ class Calibration:
     """The thresholds of a detector, and what they were chosen for."""
 
     thresholds: Mapping[str, Threshold] = field(default_factory=dict)
-    """By family."""
+    """By family; a sentence that the detector was taught may have one of its own."""
     target_precision: float = 0.97
     prevalence: float = 0.05
 
     def threshold(self, description: str) -> float:
-        """The threshold for a description.
+        """The threshold for a description: its own, else its family's.
 
         Raises:
             RewardDetectorError: its family has not been calibrated.
         """
+        if description in self.thresholds:
+            return self.thresholds[description].value
         family = family_of(description)
         if family not in self.thresholds:
             known = ", ".join(sorted(self.thresholds)) or "none"
             raise RewardDetectorError(
                 f"no threshold for {description!r}: the family {family!r} is not calibrated (calibrated: {known}); "
-                "calibrate the detector on labelled frames of it"
+                "calibrate the detector on labelled frames of it, as 'daag calibrate' does"
             )
         return self.thresholds[family].value
 

@@ -48,4 +48,6 @@ def similarity(
         frames: from `embed_frames`.
         descriptions: from `embed_texts`.
     """
+    if frames.shape[1:3] == (1, 1):  # one product, instead of one for each frame
+        return np.asarray(np.ascontiguousarray(frames[:, 0, 0]) @ descriptions.T)
     return np.asarray((frames @ descriptions.T).max(axis=2).mean(axis=1))

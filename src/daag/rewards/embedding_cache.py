@@ -53,7 +53,9 @@ class EmbeddingCache:
         """Frames that the vision tower was given since this was made."""
         self._frames_per_file = frames_per_file
         self._pending: dict[bytes, Float32[np.ndarray, "V L D"]] = {}
+        self._keys: list[UInt8[np.ndarray, "N 32"]] = []
         self._files: list[np.ndarray] = []
+        """Vectors, memory-mapped: what was read once is the system's to keep."""
         self._place: dict[bytes, tuple[int, int]] = {}
         self._read: set[str] = set()
         self._shape = detector.embed_frames(np.zeros((1, 8, 8, 3), dtype=np.uint8)).shape[1:]
@@ -95,9 +97,7 @@ class EmbeddingCache:
         """
         self.flush()
         texts = self.detector.embed_texts(list(descriptions))
-        for name in sorted(self._read):
-            keys = np.load(self.directory / f"{name}{KEYS}")
-            vectors = np.load(self.directory / f"{name}{VECTORS}", mmap_mode="r")
+        for keys, vectors in zip(self._keys, self._files, strict=True):
             yield keys, similarity(np.asarray(vectors), texts)
 
     def flush(self) -> None:
@@ -138,6 +138,7 @@ class EmbeddingCache:
                 )
             for row, key in enumerate(keys):
                 self._place.setdefault(key.tobytes(), (len(self._files), row))
+            self._keys.append(keys)
             self._files.append(vectors)
             self._read.add(name)
 

@@ -18,41 +18,22 @@ from torch.nn import functional
 from daag.errors import ConfigError, RewardDetectorError
 from daag.rewards.adapters import AdapterConfig, with_adapters
 from daag.rewards.calibration import family_of
+from daag.rewards.claims import Claims
 from daag.rewards.clip import ClipDetector
-from daag.rewards.detector import similarity
+from daag.rewards.disturbing import Disturbance
 from daag.rewards.dual_encoder import DualEncoder, image_features
-from daag.rewards.text_swap import false_swaps
+from daag.rewards.labelled_pairs import LabelledPairs, joined, separation, split
+from daag.rewards.muon import Muon
+from daag.rewards.vision_tower import VisionTower
 
 MIN_PAIRS = 4
 """Of each label among the new pairs; with fewer, none could be held out. Our choice."""
 
+SHARPNESS = 20.0
+"""By which cosines are multiplied in the loss. Our choice."""
 
-@dataclass(frozen=True, eq=False)
-class LabelledPairs:
-    """N frames with a description each, and whether it is true of the frame.
-
-    Raises:
-        RewardDetectorError: the three do not have one length.
-    """
-
-    frames: UInt8[np.ndarray, "N H W 3"]
-    descriptions: tuple[str, ...]
-    labels: Bool[np.ndarray, "N"]
-
-    def __post_init__(self) -> None:
-        if not len(self.frames) == len(self.descriptions) == len(self.labels):
-            raise RewardDetectorError(
-                f"expected a description and a label for each frame, got {len(self.frames)} frames, "
-                f"{len(self.descriptions)} descriptions and {len(self.labels)} labels"
-            )
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, index: Int64[np.ndarray, "M"]) -> "LabelledPairs":
-        """Some of the pairs."""
-        chosen = tuple(self.descriptions[int(i)] for i in index)
-        return LabelledPairs(self.frames[index], chosen, self.labels[index])
+FIRST_LEVEL = 0.3
+"""A cosine similarity from which the level of a family starts that has no good threshold. Our choice."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +43,12 @@ class FinetuneConfig:
     steps: int = 60
     batch_pairs: int = 32
     """New and old ones together."""
+    disturbance: Disturbance = Disturbance()
+    """How pictures are changed at each step."""
     learning_rate: float = 2e-4
+    """Of AdamW."""
+    muon_rate: float = 0.005
+    """Of Muon, which trains convolutions, relative to their norm."""
     old_share: float = 0.5
     """Of each batch, in [0, 1); 0 rehearses nothing."""
     swaps_per_pair: int = 2
@@ -77,6 +63,8 @@ class FinetuneConfig:
     adapters: AdapterConfig | None = None
     """Learn these beside the weights, which stay as they are; for large models. None trains the whole model, or the adapters
     that it has already."""
+    unasked: tuple[str, ...] = ()
+    """Descriptions that word swaps never call false."""
     max_forgetting: float = 0.01
     """How much the area under the curve of the held-out old pairs may fall, in [0, 1]."""
 
@@ -124,118 +112,154 @@ def finetune(
             f"finetuning needs at least {MIN_PAIRS} true and {MIN_PAIRS} false pairs of the new task, got "
             f"{counts[0]} and {counts[1]}; repaint more frames, or add the unedited ones as false pairs"
         )
-    rng = np.random.default_rng(seed)
-    new_held, new = _split(pairs, config.held_out_share, rng)
-    old_held, old = _split(old_pairs, config.held_out_share, rng)  # in this order, as `hold_out` does
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    new_held, new = split(pairs, config.held_out_share, rng)
+    old_held, old = split(old_pairs, config.held_out_share, rng)  # in this order, as `hold_out` does
     model = (
         copy.deepcopy(detector.model)
         if config.adapters is None
         else with_adapters(detector.model, config.adapters, seed)
     ).eval()  # normalisation layers keep the statistics of their training
     candidate = detector.with_model(model)
-    levels = _Levels(detector, pairs, old_pairs)
-    optimizer = torch.optim.AdamW(
-        [*model.parameters(), levels.values], lr=config.learning_rate, weight_decay=0.0
-    )
-    best_quality = separation(detector, new_held, config.judge_swaps)
-    old_before = separation(detector, old_held, config.judge_swaps)
+    claims = Claims.of(joined(new, old), config.unasked)
+    frames = joined(new, old).frames
+    tokens = detector.tokenize(claims.texts)
+    if _is_convolutional(model):
+        model.vision_model.to(memory_format=torch.channels_last)
+        for projection in (model.visual_projection, model.text_projection):
+            projection.requires_grad_(False)  # the identity: nothing may mix shapes and colours
+    levels = _Levels(detector, claims.texts)
+    optimizers = _optimizers(model, levels, config)
+    rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
+
+    def measured(of: ClipDetector, part: LabelledPairs) -> float:  # one view tells steps apart well enough
+        return separation(of, part, config.judge_swaps, num_views=1)
+
+    best_quality, old_before = measured(detector, new_held), measured(detector, old_held)
     best: dict[str, Tensor] | None = None
     for step in range(1, config.steps + 1):
-        batch = _draw(new, old, config, rng)
-        loss = _loss(model, detector, batch, levels)
+        index = _draw(claims, len(new), config, rng)
+        columns, true, false = claims.about(index, config.swaps_per_pair, rng)
+        logits = _logits(
+            model, detector, frames[index], {n: t[columns] for n, t in tokens.items()}, config, generator
+        )
+        where = logits.device
+        loss = _loss(logits, SHARPNESS * levels(columns), true.to(where), false.to(where))
         if not torch.isfinite(loss):
             raise RewardDetectorError(
                 f"the loss is {loss.item()} at step {step}; try a smaller learning_rate"
             )
-        optimizer.zero_grad(set_to_none=True)
+        slower = 0.5 * (
+            1 + np.cos(np.pi * (step - 1) / config.steps)
+        )  # to zero in the end, as in pretraining
+        for group, rate in zip((g for o in optimizers for g in o.param_groups), rates, strict=True):
+            group["lr"] = rate * slower
+        model.zero_grad(set_to_none=True)
+        levels.values.grad = None
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         if step % config.measure_every == 0 or step == config.steps:
             candidate = detector.with_model(model)
-            quality = separation(candidate, new_held, config.judge_swaps)
-            forgotten = old_before - separation(candidate, old_held, config.judge_swaps)
+            quality = measured(candidate, new_held)
+            forgotten = old_before - measured(candidate, old_held)
             if quality > best_quality and forgotten <= config.max_forgetting:
                 best_quality = quality
                 best = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
     if best is None:
         return detector
     model.load_state_dict(best)
+    model.vision_model.to(memory_format=torch.contiguous_format)
     return detector.with_model(model)
 
 
 class _Levels:
-    """The score that separates true from false, per family: the threshold, or a learned one."""
+    """The score that separates true from false, per family: the threshold where there is a good one, or a learned one."""
 
-    def __init__(self, detector: ClipDetector, *pairs: LabelledPairs) -> None:
+    def __init__(self, detector: ClipDetector, texts: Sequence[str]) -> None:
         known = detector.calibration.thresholds
-        texts = [text for part in pairs for text in part.descriptions]
-        self.families = sorted({family_of(text) for text in texts} | {"on", "next to"})
-        self.fixed = torch.tensor([family in known for family in self.families], device=detector.device)
-        start = [known[family].value if family in known else 0.5 for family in self.families]
-        self.start = torch.tensor(start, device=detector.device)
-        self.values = torch.nn.Parameter(self.start.clone())
+        families = sorted({family_of(text) for text in texts})
+        good = [family in known and known[family].target_met for family in families]
+        start = [
+            known[family].value if fixed else FIRST_LEVEL
+            for family, fixed in zip(families, good, strict=True)
+        ]
+        place = detector.device
+        self._family = torch.tensor([families.index(family_of(text)) for text in texts], device=place)
+        self._fixed, self._start = torch.tensor(good, device=place), torch.tensor(start, device=place)
+        self.values = torch.nn.Parameter(self._start.clone())
 
-    def __call__(self, descriptions: Sequence[str]) -> Float[Tensor, "N"]:
-        index = torch.tensor([self.families.index(family_of(text)) for text in descriptions])
-        return torch.where(self.fixed, self.start, self.values)[index]
-
-
-def _split(
-    pairs: LabelledPairs, share: float, rng: np.random.Generator
-) -> tuple[LabelledPairs, LabelledPairs]:
-    """A held-out part and the rest, each label in proportion."""
-    held: list[int] = []
-    for label in (True, False):
-        mine = rng.permutation(np.flatnonzero(pairs.labels == label))
-        held += mine[: int(np.ceil(share * len(mine)))].tolist()
-    rest = np.setdiff1d(np.arange(len(pairs)), held)
-    return pairs.take(np.array(sorted(held), dtype=np.int64)), pairs.take(rest.astype(np.int64))
+    def __call__(self, columns: Int64[np.ndarray, "C"]) -> Float[Tensor, "C"]:
+        """Of some of the texts."""
+        family = self._family[torch.from_numpy(columns)]
+        return torch.where(self._fixed, self._start, self.values)[family]
 
 
-def _draw(
-    new: LabelledPairs, old: LabelledPairs, config: FinetuneConfig, rng: np.random.Generator
-) -> LabelledPairs:
-    """A batch: new pairs, old pairs, and word swaps of the true ones; half of each part true where possible."""
-    num_old = int(config.old_share * config.batch_pairs) if len(old) else 0
-    frames, descriptions, labels = [], [], []
-    for part, count in ((new, config.batch_pairs - num_old), (old, num_old)):
-        truths = [np.flatnonzero(part.labels), np.flatnonzero(~part.labels)]
+def _logits(
+    model: DualEncoder,
+    detector: ClipDetector,
+    frames: UInt8[np.ndarray, "B H W 3"],
+    tokens: dict[str, Tensor],
+    config: FinetuneConfig,
+    generator: torch.Generator,
+) -> Float[Tensor, "B C"]:
+    """Scores of disturbed frames and tokenized sentences, times `SHARPNESS`."""
+    pixels = detector.preprocessing(frames, detector.device)
+    pixels = config.disturbance(pixels, detector.preprocessing, generator)
+    if _is_convolutional(model):
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(detector.device.type, torch.bfloat16):  # twice as fast; weights stay as they are
+        pictures = image_features(model, detector.preprocessing.inputs(pixels))
+        written = model.get_text_features(**tokens).pooler_output
+    pictures, written = (functional.normalize(x.float(), dim=-1) for x in (pictures, written))
+    cosines = pictures @ written.T
+    # A vector for each place: the best one scores, as in `similarity`.
+    return SHARPNESS * (cosines.amax(1) if cosines.ndim == 3 else cosines)
+
+
+def _draw(claims: Claims, num_new: int, config: FinetuneConfig, rng: np.random.Generator) -> np.ndarray:
+    """A batch of new pairs, which come first, and old ones, int (B,); half of each part true where possible."""
+    is_new = np.arange(len(claims.labels)) < num_new
+    num_old = int(config.old_share * config.batch_pairs) if num_new < len(claims.labels) else 0
+    drawn: list[int] = []
+    for part, count in ((is_new, config.batch_pairs - num_old), (~is_new, num_old)):
+        truths = [np.flatnonzero(part & (claims.labels == label)) for label in (True, False)]
         for which in range(count):
             choices = truths[which % 2] if len(truths[which % 2]) else truths[1 - which % 2]
-            index = int(rng.choice(choices))
-            told = [(part.descriptions[index], bool(part.labels[index]))]
-            if part.labels[index]:
-                false = false_swaps(part.descriptions[index])
-                picked = rng.permutation(len(false))[: config.swaps_per_pair]
-                told += [(false[int(swap)], False) for swap in picked]
-            for text, label in told:
-                frames.append(part.frames[index])
-                descriptions.append(text)
-                labels.append(label)
-    return LabelledPairs(np.stack(frames), tuple(descriptions), np.array(labels))
+            drawn.append(int(rng.choice(choices)))
+    return np.array(drawn)
 
 
-def _loss(model: DualEncoder, detector: ClipDetector, batch: LabelledPairs, levels: _Levels) -> Tensor:
-    """Sigmoid loss (SigLIP's) of each pair against its family's level; true and false pairs weigh the same."""
-    texts = sorted(set(batch.descriptions))
-    frames, frame_index = np.unique(batch.frames, axis=0, return_inverse=True)
-    pixels = detector.preprocessing(frames, detector.device)
-    pictures = image_features(model, detector.preprocessing.inputs(pixels))
-    written = model.get_text_features(**detector.tokenize(texts)).pooler_output
-    text_index = torch.tensor([texts.index(text) for text in batch.descriptions])
-    first = functional.normalize(pictures, dim=-1)[torch.from_numpy(frame_index.reshape(-1))]
-    second = functional.normalize(written, dim=-1)[text_index]
-    if first.ndim == 3:  # a vector for each place: the best one scores, as in `similarity`
-        cosines = torch.einsum("nld,nd->nl", first, second).amax(1)
-    else:
-        cosines = (first * second).sum(-1)
-    margins = 20.0 * (cosines - levels(batch.descriptions))
-    labels = torch.from_numpy(batch.labels)
-    true, false = functional.softplus(-margins[labels]), functional.softplus(margins[~labels])
-    return (
-        true.mean() + false.mean() if labels.any() and not labels.all() else torch.cat([true, false]).mean()
+def _loss(
+    logits: Float[Tensor, "B C"],
+    levels: Float[Tensor, "C"],
+    true: Bool[Tensor, "B C"],
+    false: Bool[Tensor, "B C"],
+) -> Tensor:
+    """Each true pair against the false ones of its frame and of its sentence (InfoNCE), and all against the level of their
+    family (SigLIP's loss), as in pretraining."""
+    against = logits.masked_fill(~false, -1e4)
+    rows, columns = against.logsumexp(1, keepdim=True), against.logsumexp(0, keepdim=True)
+    count = true.sum().clamp(min=1)
+    pull = (
+        functional.softplus(rows - logits)
+        + functional.softplus(columns - logits)
+        + functional.softplus(levels - logits)
     )
+    push = functional.softplus(logits - levels)
+    return (pull * true).sum() / count + (push * false).sum() / count
+
+
+def _optimizers(model: DualEncoder, levels: "_Levels", config: FinetuneConfig) -> list[torch.optim.Optimizer]:
+    """Muon for convolutions, which it brings further in fewer steps; AdamW for everything else."""
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    large = [weight for weight in trained if weight.ndim == 4]
+    others = [weight for weight in trained if weight.ndim != 4]
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW([*others, levels.values], lr=config.learning_rate, weight_decay=0.0)
+    ]
+    return [*optimizers, Muon(large, config.muon_rate)] if large else optimizers
 
 
 def hold_out(
@@ -243,43 +267,11 @@ def hold_out(
 ) -> tuple[LabelledPairs, LabelledPairs]:
     """The new and the old pairs that `finetune` never trains on when it is given the same arguments."""
     rng = np.random.default_rng(seed)
-    held_new, _ = _split(pairs, config.held_out_share, rng)
-    held_old, _ = _split(old_pairs, config.held_out_share, rng)
+    held_new, _ = split(pairs, config.held_out_share, rng)
+    held_old, _ = split(old_pairs, config.held_out_share, rng)
     return held_new, held_old
 
 
-def pair_scores(detector: ClipDetector, pairs: LabelledPairs) -> Float[np.ndarray, "N"]:
-    """The score of each pair: the cosine similarity in [-1, 1] of its frame and its description."""
-    frames, texts = detector.embed_frames(pairs.frames), detector.embed_texts(pairs.descriptions)
-    return np.asarray(np.einsum("nvld,nd->nvl", frames, texts).max(axis=2).mean(axis=1))
-
-
-def separation(detector: ClipDetector, pairs: LabelledPairs, with_swaps: bool = False) -> float:
-    """The chance that a true pair scores above a false one (ties count half); 1 if there is nothing to compare.
-
-    Args:
-        detector: gives the scores.
-        pairs: true and false ones.
-        with_swaps: whether word swaps of the true descriptions are false pairs too.
-    """
-    scores = pair_scores(detector, pairs) if len(pairs) else np.zeros(0)
-    true, false = scores[pairs.labels], scores[~pairs.labels]
-    if with_swaps:
-        false = np.concatenate([false, _swap_scores(detector, pairs)])
-    if not len(true) or not len(false):
-        return 1.0
-    false = np.sort(false)
-    below, not_above = np.searchsorted(false, true), np.searchsorted(false, true, side="right")
-    return float((below + not_above).mean() / (2 * len(false)))
-
-
-def _swap_scores(detector: ClipDetector, pairs: LabelledPairs) -> Float[np.ndarray, "M"]:
-    """Scores of the true pairs' frames with the word swaps of their descriptions."""
-    index = np.flatnonzero(pairs.labels)
-    swaps = [false_swaps(pairs.descriptions[int(i)]) for i in index]
-    texts = sorted({text for some in swaps for text in some})
-    if not texts:
-        return np.zeros(0)
-    scores = similarity(detector.embed_frames(pairs.frames[index]), detector.embed_texts(texts))
-    asked = np.array([[text in some for text in texts] for some in swaps])
-    return np.asarray(scores[asked], dtype=np.float64)
+def _is_convolutional(model: DualEncoder) -> bool:
+    """Whether pictures are better laid out channels last: of the embedded detectors."""
+    return isinstance(model.vision_model, VisionTower)

@@ -135,6 +135,13 @@ def _contradictions(descriptions: tuple[str, ...]) -> Bool[np.ndarray, "M M"]:
     return np.array(pairs, dtype=bool).reshape(len(facts), len(facts))
 
 
+def contradicted_by(description: str, others: Sequence[str]) -> Bool[np.ndarray, "M"]:
+    """Which of some descriptions cannot be true where one is, see `contradictions`."""
+    fact = _parse(description)
+    return np.array([_contradict(fact, _parse(other)) for other in others], dtype=bool)
+
+
+@lru_cache(maxsize=16384)
 def _parse(description: str) -> Fact | None:
     try:
         return Fact.parse(description)

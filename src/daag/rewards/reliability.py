@@ -15,9 +15,6 @@ from jaxtyping import Bool, Float
 from daag.errors import ConfigError, RewardDetectorError
 from daag.rewards.calibration import MIN_POSITIVES, precision_at
 
-RELIABILITY_FILE = "reliability.json"
-"""Beside calibration.json; what the report draws."""
-
 NUM_DRAWS = 1000
 """Behind each interval."""
 
@@ -110,5 +107,5 @@ def measure_reliability(
 
 
 def reliability_json(curves: Mapping[str, Reliability]) -> str:
-    """Curves by family, as `RELIABILITY_FILE` holds them."""
+    """Curves by family, as `reliability.json` beside calibration.json holds them, which the report draws."""
     return json.dumps({family: asdict(curve) for family, curve in curves.items()}, indent=1, sort_keys=True)

@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 
 from daag.errors import LanguageError, RewardDetectorError
 from daag.rewards.detector import RewardDetector, similarity
+from daag.rewards.labelling import contradicted_by
 from daag.tasks import Fact, Language, word_swaps
 
 
@@ -84,21 +85,32 @@ def text_swap_sensitivity(
     )
 
 
-def false_swaps(description: str, language: Language | None = None) -> tuple[str, ...]:
+def false_swaps(
+    description: str, language: Language | None = None, objects: Collection[str] = ()
+) -> tuple[str, ...]:
     """Word swaps that cannot be true where the description is.
 
-    An object rests on one other and carries one, and one stands before one object, so every swap of an "on" and of an
-    "in front" is false. Several objects may be next to one, so of those only the swaps to "on" are. Other descriptions have
-    none.
+    Those that contradict it (see `contradictions`): every swap of an "on" and of an "in front", the exchanged objects of a
+    "left of", another place of an "in". And where the scene's objects are known, those that speak of others.
 
     Args:
         description: a true one.
         language: where the other words come from; by default the first world's in which the description can be said.
+        objects: names of all that the scene holds; none where that is not known.
     """
     swaps = _swaps(description, language)
-    if not swaps or Fact.parse(description).relation in ("on", "in front"):
-        return swaps
-    return tuple(text for text in swaps if Fact.parse(text).relation == "on")
+    against = contradicted_by(description, swaps)
+    return tuple(swap for swap, sure in zip(swaps, against, strict=True) if sure or lacks(objects, swap))
+
+
+def lacks(objects: Collection[str], description: str) -> bool:
+    """Whether a scene, where its objects are known, lacks one that a description speaks of; False of a sentence that is no
+    fact."""
+    try:
+        looks = Fact.parse(description).looks
+    except LanguageError:
+        return False
+    return bool(objects) and not {str(look) for look in looks} <= set(objects)
 
 
 def _swaps(description: str, language: Language | None) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What the planner may ask of the video editor: which objects change their look, and into what."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from daag.errors import EditError
@@ -44,6 +44,9 @@ class EditPlan:
     """
 
     edits: tuple[ObjectEdit, ...]
+
+    instruction: str = field(default="", compare=False)
+    """The planner's sentence for editors that take instructions; editors that take captions make theirs of `edits`."""
 
     def __post_init__(self) -> None:
         sources = [edit.source for edit in self.edits]

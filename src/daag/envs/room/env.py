@@ -129,8 +129,6 @@ class RoomEnv(World):
         return []
 
     def _achieved(self) -> bool:
-        if self._next < len(self._goal) and self._goal[self._next] in self._scene_model.facts(
-            self._data.qpos
-        ):
+        if self._next < len(self._goal) and self._goal[self._next] in self._facts:
             self._next += 1
         return self._next == len(self._goal)

@@ -134,7 +134,7 @@ class RGBStackingEnv(World):
         for index, (x, y) in enumerate(sample_positions(rng, len(drawn))):
             yaw = rng.uniform(-np.pi, np.pi)
             pose = [x, y, GRASP_HEIGHT, np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
-            data.qpos[scene_model.object_qpos(index)] = pose
+            data.qpos[scene_model.free_joint(index)] = pose
         mujoco.mj_forward(scene_model.model, data)
         return scene_model, data
 

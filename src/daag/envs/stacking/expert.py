@@ -68,4 +68,4 @@ class StackingExpert:
 
     def _position(self, name: str) -> np.ndarray:
         index = self._scene_model.scene.names.index(name)
-        return self._env._data.qpos[self._scene_model.object_qpos(index)][:2].copy()
+        return self._env._data.qpos[self._scene_model.free_joint(index)][:2].copy()

@@ -47,19 +47,15 @@ class StackingModel(SceneModel):
         model = mujoco.MjModel.from_xml_string(_MODEL_XML.format(bodies=bodies, meshes=prisms, **_GRIPPER))
         return cls(scene, model, _surfaces(scene, model))
 
-    def object_qpos(self, index: int) -> slice:
-        """Where object `index` (from 0) stands in qpos: x, y, z and a quaternion."""
+    def free_joint(self, index: int) -> slice:
+        """Where object `index` (from 0) stands in qpos, x, y, z and a quaternion: all objects move."""
         start = len(GRIPPER_JOINTS) + 7 * index
         return slice(start, start + 7)
-
-    def free_joint(self, index: int) -> slice:
-        """The same: all objects move."""
-        return self.object_qpos(index)
 
     def facts(self, qpos: np.ndarray) -> frozenset[Fact]:
         """Every "on" and "next to" that holds."""
         objects = self.scene.objects
-        centers = [qpos[self.object_qpos(index)][:3] for index in range(len(objects))]
+        centers = [qpos[self.free_joint(index)][:3] for index in range(len(objects))]
         return true_facts([item.look for item in objects], centers)
 
 
