@@ -45,11 +45,11 @@ def read_editor_file(path: Path) -> tuple[str, EditorConfig, PipelineConfig]:
         settings["controlnets"] = {
             shown: _beside(path, name) for shown, name in settings["controlnets"].items()
         }
-    editor, pipeline = (
-        config(**{key: value for key, value in settings.items() if known[key] is config})
+    painting, models = (
+        {key: value for key, value in settings.items() if known[key] is config}
         for config in (EditorConfig, PipelineConfig)
     )
-    return _beside(path, content["model"]), editor, pipeline
+    return _beside(path, content["model"]), EditorConfig(**painting), PipelineConfig(**models)
 
 
 def _beside(path: Path, name: str) -> str:

@@ -1,7 +1,7 @@
-"""Puts an agent together from names: worlds, models, arms.  The only place that knows all of them."""
+"""Worlds, models, arms, and the agents that are made of them, by name."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,9 +19,7 @@ from daag.envs.stacking import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT
 from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer, TaskBufferConfig
 from daag.errors import UnknownNameError
 from daag.hindsight import GateConfig, Hindsight, HindsightConfig
-from daag.llm import CachedPlanner, ChatConfig, ChatPlanner, GrammarPlanner, Planner
-from daag.llm.chat_client import ChatClient
-from daag.llm.completer import Completer
+from daag.llm import Planner
 from daag.perception import Perception, Recorded
 from daag.policies import (
     ActionSpace,
@@ -46,58 +44,12 @@ from daag.rewards.detector import RewardDetector
 from daag.rewards.dual_encoder import Dtype
 from daag.rewards.finetuning import FinetuneConfig, finetune
 from daag.rewards.labelled_pairs import LabelledPairs
-from daag.tasks import CARRYING_KINDS, language_of
+from daag.tasks import CARRYING_KINDS
 
 Arm = Literal[
     "none", "match", "relabel", "compositor", "per-frame", "hea", "oracle", "hea-no-gate", "hea-no-exchange"
 ]
 EnvName = Literal["rgb-stacking", "room", "language-table"]
-PlannerName = Literal["grammar", "chat", "local"]
-
-
-@dataclass(frozen=True)
-class PlannerConfig:
-    """Who is the controller. Holds no key, so that it can be written down with a run."""
-
-    planner: PlannerName = "grammar"
-    """`grammar`: the embedded one; `chat`: a language model behind an OpenAI-compatible endpoint; `local`: one in this
-    process."""
-    llm_model: str = ""
-    """chat: as the server calls it; local: a directory, a hub id or a GGUF file; default: the variable DAAG_LLM_MODEL."""
-    llm_url: str = ""
-    """Base URL, such as http://localhost:11434/v1; default: the variable OPENAI_BASE_URL, else OpenAI's own."""
-    llm_key_variable: str = "OPENAI_API_KEY"
-    """Environment variable that holds the key. A server on this machine needs none."""
-    llm_timeout_seconds: float = 60.0
-    """For one request. A model in this process, on a CPU, may need more."""
-    llm_device: str = "cpu"
-    """local: torch's name of where it computes, such as cuda."""
-    llm_prices: tuple[float, float] = (0.0, 0.0)
-    """Per million tokens of questions, and of replies, in any currency; for the cost counter."""
-
-    @property
-    def chat(self) -> ChatConfig:
-        """As the endpoint's settings."""
-        asked, replied = self.llm_prices
-        return ChatConfig(
-            self.llm_url,
-            self.llm_model,
-            self.llm_key_variable,
-            self.llm_timeout_seconds,
-            price_per_million_prompt_tokens=asked,
-            price_per_million_completion_tokens=replied,
-        )
-
-    def resolved(self) -> "PlannerConfig":
-        """With what the environment says now, so that a run goes on with the same model elsewhere and later.
-
-        Raises:
-            ConfigError: no model is named.
-        """
-        if self.planner == "grammar":
-            return self
-        named = replace(self, llm_model=self.chat.resolved_model())
-        return replace(named, llm_url=self.chat.resolved_url()) if self.planner == "chat" else named
 
 
 @dataclass(frozen=True)
@@ -278,47 +230,6 @@ def load_editor(arm: str, name: str = "tiny") -> VideoEditor:
 def hide_short_progress() -> None:
     """Let transformers show its bars only for what takes seconds, such as reading the weights of a large model."""
     set_tqdm_hook(lambda bar, args, kwargs: bar(*args, **{"delay": 2.0, **kwargs}))
-
-
-def make_model(config: PlannerConfig) -> Completer | None:
-    """The language model that a planner asks; None for the embedded planner, which asks none.
-
-    Raises:
-        ConfigError: no model is named, or a key is missing.
-        ModelError: a model for this process cannot be read, or the packages that it needs are missing.
-    """
-    if config.planner == "chat":
-        return ChatClient(config.chat)
-    if config.planner == "local":
-        from daag.llm.local_model import LocalConfig, LocalModel  # needs packages of the extra `llm`
-
-        model = config.resolved().llm_model
-        return LocalModel.load(LocalConfig(model, config.llm_device, config.llm_timeout_seconds))
-    return None
-
-
-def make_planner(
-    arm: str = "hea",
-    cache: Path | None = None,
-    env_name: str = "rgb-stacking",
-    model: Completer | None = None,
-) -> Planner:
-    """The planner for a world's language, asking each question once where there is a cache.
-
-    Args:
-        arm: whose planner; one of them may not exchange looks.
-        cache: where answers are kept.
-        env_name: which world.
-        model: the language model to ask; None: the embedded planner.
-
-    Raises:
-        UnknownNameError: no such world.
-    """
-    language, exchange = language_of(env_name), arm != "hea-no-exchange"
-    planner: Planner = GrammarPlanner(language, exchange)
-    if model is not None:
-        planner = ChatPlanner(model, language, exchange)
-    return planner if cache is None else CachedPlanner(planner, cache)
 
 
 def vector_size(detector: RewardDetector) -> int:
