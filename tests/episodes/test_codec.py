@@ -21,6 +21,7 @@ PROVENANCES = st.builds(
     source_id=TEXT,
     segment=st.tuples(st.integers(0, 9), st.integers(0, 9)),
     plan=st.lists(st.tuples(TEXT, TEXT, TEXT), max_size=2).map(tuple),
+    instruction=TEXT,
     models=st.dictionaries(TEXT, TEXT, max_size=2),
     seed=st.integers(0, 2**128),
     scores=st.dictionaries(TEXT, FLOATS, max_size=2),
@@ -120,6 +121,7 @@ def test_a_seed_beyond_64_bits_is_refused():
         {"depth": None},
         {"achievements": (Achievement("it is on", 0, 1, 0.5),)},
         {"provenance": Provenance(seed=1)},
+        {"provenance": Provenance(instruction="paint the green cube red")},
         {"world_state": WorldState("{}", np.zeros((7, 7)))},
     ],
 )

@@ -267,6 +267,8 @@ def _write_provenance(provenance: Provenance) -> Row:
         "seed": int(provenance.seed),
         "scores": {name: float(score) for name, score in provenance.scores.items()},
         "verdicts": {name: bool(verdict) for name, verdict in provenance.verdicts.items()},
+        # Not where there is none, so that what was stored before it was known is packed as it was.
+        **({"instruction": provenance.instruction} if provenance.instruction else {}),
     }
 
 

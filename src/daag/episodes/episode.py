@@ -53,9 +53,6 @@ class Provenance:
     """First and last observation of the source that was used; (0, 0) for a real episode."""
     plan: tuple[tuple[str, str, str], ...] = ()
     """(operation, source, target) of each `ObjectEdit`."""
-    instruction: str = ""
-    """The plan in the planner's words, as the editor was given it; empty for a real or relabelled episode, and where the
-    planner had no answer."""
     models: Mapping[str, str] = field(default_factory=dict)
     """Role ("detector", "editor", "planner") to content hash."""
     seed: int = 0
@@ -64,6 +61,9 @@ class Provenance:
     """What the gates measured."""
     verdicts: Mapping[str, bool] = field(default_factory=dict)
     """What the gates decided."""
+    instruction: str = ""
+    """The plan in the planner's words, as the editor was given it; empty for a real or relabelled episode, and where the
+    planner had no answer."""
 
 
 @dataclass(frozen=True)
