@@ -36,13 +36,14 @@ from daag.experiments.fidelity import outside_identical, psnr
 from daag.filming import captioned, write_gif
 from daag.hindsight import EditedSegment
 from daag.label_store import open_store
+from daag.perception import PerceptionConfig, make_perception
 from daag.report.contact_sheet import save_sheet, spread
 from daag.report.edit_strip import Row, difference, edit_strip
 from daag.report.pictures import masks_over
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
 from daag.rewards.labelling import label
-from daag.tasks import Fact, Look, parse_changes
+from daag.tasks import EditPlan, Fact, Look, parse_changes
 
 FILM, STRIP, SCORES, STORE = "edited.gif", "strip.png", "scores.json", "episodes.lance"
 STRIP_FRAMES = 8
@@ -75,6 +76,8 @@ class EditOptions:
     detector: str = "ready"
     """Who is asked what the frames show, before and after: `ready` or `base`, the world's own; a directory or a hub id; or
     `none`."""
+    perception: PerceptionConfig = PerceptionConfig()
+    """Where names, masks and geometry of objects come from."""
     seed: int = 0
     """Of everything random in the edit."""
     threads: int = 1
@@ -107,8 +110,9 @@ def edit_stored(config: EditOptions) -> Edited:
     torch.set_num_threads(config.threads)
     plan = parse_changes(config.change)
     editor = _editor(config.editor)
-    (episode,) = _found(open_store(config.store), config.episode)
-    plan.check_against(episode.objects)
+    store = open_store(config.store)
+    (episode,) = _found(store, config.episode)
+    episode = _seen(episode, plan, config.perception, store)
     first, last = _selected(episode, config.observations)
     detector = _detector(config.detector, episode)
     frames = np.arange(episode.observation_index[first], episode.observation_index[last] + 1)
@@ -124,6 +128,15 @@ def _editor(name: str) -> VideoEditor:
     if name not in EMBEDDED and "/" not in name and not name.endswith(".json") and not Path(name).is_dir():
         raise UnknownNameError("editor, nor directory of a pipeline,", name, (*EMBEDDED, *RIVALS))
     return load_editor("hea", name)
+
+
+def _seen(episode: Episode, plan: EditPlan, config: PerceptionConfig, store: EpisodeStore) -> Episode:
+    """The episode with masks and geometry; where it names no objects, the plan's are looked for."""
+    names = config.object_names or tuple(edit.source for edit in plan.edits)
+    perception = make_perception(replace(config, object_names=names), store)
+    named = perception.name_objects(episode)
+    plan.check_against(named.objects)
+    return perception.complete(named, plan)
 
 
 def _found(store: EpisodeStore, id: str) -> list[Episode]:
@@ -184,7 +197,7 @@ def _measured(
     provenance = Provenance(
         "edited", episode.id, observations,
         tuple((edit.operation, edit.source, edit.target) for edit in plan.edits),
-        models={"editor": editor_hash}, seed=config.seed,
+        models={**episode.provenance.models, "editor": editor_hash}, seed=config.seed,
     )  # fmt: skip
     made = repr((plan, editor_hash, config.seed))
     part = cut(
