@@ -44,7 +44,7 @@ from daag.report.pictures import masks_over
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
 from daag.rewards.labelling import label
-from daag.tasks import Fact, Look, parse_changes
+from daag.tasks import EditPlan, Fact, Look, parse_changes
 
 FILM, STRIP, SCORES, STORE = "edited.gif", "strip.png", "scores.json", "episodes.lance"
 STRIP_FRAMES = 8
@@ -113,15 +113,13 @@ def edit_stored(config: EditOptions) -> Edited:
     editor = _editor(config.editor)
     store = open_store(config.store)
     (episode,) = _found(store, config.episode)
+    episode = _seen(episode, plan, config.perception, store)
     first, last = _selected(episode, config.observations)
-    perception = make_perception(config.perception, store)
-    episode = perception.name_objects(episode)
-    plan.check_against(episode.objects)
-    episode = perception.complete(episode, plan)
     detector = _detector(config.detector, episode)
     frames = np.arange(episode.observation_index[first], episode.observation_index[last] + 1)
     segment = EditedSegment(episode, frames, plan, editor.edit(episode, frames, plan, config.seed))
-    models = {"editor": editor.hash} | ({ROLE: perception.hash} if perception.hash else {})
+    estimated = episode.provenance.models.get(ROLE)
+    models = {"editor": editor.hash} | ({ROLE: estimated} if estimated else {})
     edited = _measured(segment, (first, last), detector, config, models)
     _write(edited, config.out)
     return edited
@@ -133,6 +131,15 @@ def _editor(name: str) -> VideoEditor:
     if name not in EMBEDDED and "/" not in name and not Path(name).exists():
         raise UnknownNameError("editor, nor directory or file of one,", name, (*EMBEDDED, *RIVALS))
     return load_editor("hea", name)
+
+
+def _seen(episode: Episode, plan: EditPlan, config: PerceptionConfig, store: EpisodeStore) -> Episode:
+    """The episode with masks and geometry; where it names no objects, the plan's are looked for."""
+    names = config.object_names or tuple(edit.source for edit in plan.edits)
+    perception = make_perception(replace(config, object_names=names), store)
+    named = perception.name_objects(episode)
+    plan.check_against(named.objects)
+    return perception.complete(named, plan)
 
 
 def _found(store: EpisodeStore, id: str) -> list[Episode]:

@@ -149,13 +149,18 @@ class Preprocessing:
 
     def __call__(self, frames: np.ndarray, device: torch.device | str = "cpu") -> Float[Tensor, "N 3 H W"]:
         """Bring uint8 (N, H, W, 3) frames to size and normalise them; those of the right size are not resampled."""
-        pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(device).permute(0, 3, 1, 2).float()
+        pixels = torch.from_numpy(np.ascontiguousarray(frames)).to(device).permute(0, 3, 1, 2)
         height, width = pixels.shape[2:]
         shape = self._shape(height, width)
         if shape != (height, width):
-            pixels = functional.interpolate(pixels, shape, mode=_RESAMPLING[self.resample], antialias=True)
-            # PIL, on whose results real checkpoints were trained, gives whole numbers of 0..255.
-            pixels = pixels.round().clamp(0, 255)
+            # PIL, on whose results real checkpoints were trained, computes in whole numbers of 0..255. So does torch on a
+            # CPU, ten times as fast as in floating point; elsewhere it cannot.
+            whole = pixels.device.type == "cpu"
+            pixels = functional.interpolate(
+                pixels if whole else pixels.float(), shape, mode=_RESAMPLING[self.resample], antialias=True
+            )
+            pixels = pixels if whole else pixels.round().clamp(0, 255)
+        pixels = pixels.float()
         if self.fit == "crop":
             top, left = (pixels.shape[2] - self.size) // 2, (pixels.shape[3] - self.size) // 2
             pixels = pixels[:, :, top : top + self.size, left : left + self.size]
