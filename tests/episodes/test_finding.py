@@ -69,7 +69,7 @@ def indexed(tmp_path, monkeypatch):
 
 def test_an_index_finds_what_looking_through_everything_does(indexed):
     store, vectors = indexed
-    names = {name for index in store._dataset.describe_indices() for name in index.field_names}
+    names = {name for index in store._rows.dataset.describe_indices() for name in index.field_names}
     assert names == {*indexing.COLUMNS, "vector"}
     assert store.ids("array_has(achieved, 'it is 7')") == [f"e{n:03}" for n in range(287, 0, -40)]
     buffer = LifelongBuffer(store)

@@ -53,7 +53,7 @@ def test_an_empty_store_has_no_bytes_an_episode(tmp_path):
 def test_an_id_that_two_writers_stored_counts_once(tmp_path):
     first = EpisodeStore.create(tmp_path / "store", vector_size=None)
     second = EpisodeStore.open(tmp_path / "store")
-    second._refresh = lambda: None  # it has not heard of the other's
+    second._rows.refresh = lambda: None  # it has not heard of the other's
     first.append([make_episode("a", instruction=RED)])
     second.append([make_episode("a", instruction=GREEN)])
     found = holdings(EpisodeStore.open(tmp_path / "store"))
