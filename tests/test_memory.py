@@ -84,7 +84,7 @@ def test_verify_passes_a_sound_store_and_fails_a_damaged_one_with_its_remedy(
 
 def test_compact_keeps_every_episode(run):
     assert "4 episodes" in daag("memory", "compact", run)
-    assert len(EpisodeStore.open(run / "lifelong.lance")._dataset.get_fragments()) == 1
+    assert len(EpisodeStore.open(run / "lifelong.lance")._rows.dataset.get_fragments()) == 1
 
 
 @pytest.mark.parametrize("format", ["minari", "lerobot"])

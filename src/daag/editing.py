@@ -19,7 +19,7 @@ import torch
 import tyro
 from jaxtyping import Bool, UInt8
 
-from daag.assembly import EDITORS, env_name_of, load_detector, load_editor, make_planner
+from daag.assembly import env_name_of, load_detector, load_editor, make_planner
 from daag.diffusion import VideoEditor
 from daag.diffusion.controlnet import EMBEDDED
 from daag.diffusion.reshaping import BOX_GROWTH
@@ -36,13 +36,15 @@ from daag.experiments.fidelity import outside_identical, psnr
 from daag.filming import captioned, write_gif
 from daag.hindsight import EditedSegment
 from daag.label_store import open_store
+from daag.perception import PerceptionConfig, make_perception
+from daag.perception.perception import ROLE
 from daag.report.contact_sheet import save_sheet, spread
 from daag.report.edit_strip import Row, difference, edit_strip
 from daag.report.pictures import masks_over
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
 from daag.rewards.labelling import label
-from daag.tasks import Fact, Look, parse_changes
+from daag.tasks import EditPlan, Fact, Look, parse_changes
 
 FILM, STRIP, SCORES, STORE = "edited.gif", "strip.png", "scores.json", "episodes.lance"
 STRIP_FRAMES = 8
@@ -68,13 +70,15 @@ class EditOptions:
     out: Path
     """Directory for the film, the strip, the scores and the edited episode."""
     editor: str = "tiny"
-    """Who repaints: `tiny`, the embedded editor; `compositor` and `per-frame`, its rivals; `oracle`, the simulator; a
-    pipeline's directory, a hub id, or a .json file of settings (docs/diffusion.md)."""
+    """Who repaints: `tiny`, the embedded editor; `compositor` and `per-frame`, its rivals; `oracle`, the simulator; or a
+    pipeline's directory, hub id or file of settings (docs/diffusion.md)."""
     observations: tuple[int, int] | None = None
     """First and last observation to repaint, with the frames between; by default the whole episode."""
     detector: str = "ready"
     """Who is asked what the frames show, before and after: `ready` or `base`, the world's own; a directory or a hub id; or
     `none`."""
+    perception: PerceptionConfig = PerceptionConfig()
+    """Where names, masks and geometry of the objects come from."""
     seed: int = 0
     """Of everything random in the edit."""
     threads: int = 1
@@ -107,23 +111,35 @@ def edit_stored(config: EditOptions) -> Edited:
     torch.set_num_threads(config.threads)
     plan = parse_changes(config.change)
     editor = _editor(config.editor)
-    (episode,) = _found(open_store(config.store), config.episode)
-    plan.check_against(episode.objects)
+    store = open_store(config.store)
+    (episode,) = _found(store, config.episode)
+    episode = _seen(episode, plan, config.perception, store)
     first, last = _selected(episode, config.observations)
     detector = _detector(config.detector, episode)
     frames = np.arange(episode.observation_index[first], episode.observation_index[last] + 1)
     segment = EditedSegment(episode, frames, plan, editor.edit(episode, frames, plan, config.seed))
-    edited = _measured(segment, (first, last), detector, config, editor.hash)
+    estimated = episode.provenance.models.get(ROLE)
+    models = {"editor": editor.hash} | ({ROLE: estimated} if estimated else {})
+    edited = _measured(segment, (first, last), detector, config, models)
     _write(edited, config.out)
     return edited
 
 
 def _editor(name: str) -> VideoEditor:
     if name in RIVALS:
-        return EDITORS[name]()
-    if name not in EMBEDDED and "/" not in name and not name.endswith(".json") and not Path(name).is_dir():
-        raise UnknownNameError("editor, nor directory of a pipeline,", name, (*EMBEDDED, *RIVALS))
+        return load_editor(name)
+    if name not in EMBEDDED and "/" not in name and not Path(name).exists():
+        raise UnknownNameError("editor, nor directory or file of one,", name, (*EMBEDDED, *RIVALS))
     return load_editor("hea", name)
+
+
+def _seen(episode: Episode, plan: EditPlan, config: PerceptionConfig, store: EpisodeStore) -> Episode:
+    """The episode with masks and geometry; where it names no objects, the plan's are looked for."""
+    names = config.object_names or tuple(edit.source for edit in plan.edits)
+    perception = make_perception(replace(config, object_names=names), store)
+    named = perception.name_objects(episode)
+    plan.check_against(named.objects)
+    return perception.complete(named, plan)
 
 
 def _found(store: EpisodeStore, id: str) -> list[Episode]:
@@ -160,7 +176,7 @@ def _measured(
     observations: tuple[int, int],
     detector: ClipDetector | None,
     config: EditOptions,
-    editor_hash: str,
+    models: dict[str, str],
 ) -> Edited:
     episode, plan = segment.episode, segment.plan
     truth, why = _truth(segment)
@@ -169,7 +185,7 @@ def _measured(
     scores: dict[str, object] = {
         "episode": episode.id,
         "plan": plan.sentence,
-        "editor": {"name": config.editor, "hash": editor_hash, "seed": config.seed},
+        "editor": {"name": config.editor, "hash": models["editor"], "seed": config.seed},
         "observations": list(observations),
         "num_frames": len(segment.frame_index),
         "num_frames_seen": {name: int(mask.any(axis=(1, 2)).sum()) for name, mask in masks.items()},
@@ -184,9 +200,9 @@ def _measured(
     provenance = Provenance(
         "edited", episode.id, observations,
         tuple((edit.operation, edit.source, edit.target) for edit in plan.edits),
-        models={"editor": editor_hash}, seed=config.seed,
+        models=models, seed=config.seed,
     )  # fmt: skip
-    made = repr((plan, editor_hash, config.seed))
+    made = repr((plan, models, config.seed))
     part = cut(
         episode, *observations, episode.instruction, provenance=provenance,
         id=f"{episode.id}/edited-{observations[0]}-{observations[1]}-{hashlib.sha256(made.encode()).hexdigest()[:8]}",

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 import numpy as np
 import pytest
 import torch
@@ -348,11 +349,16 @@ def test_what_was_downloaded_is_found_by_its_hub_id_and_what_was_not_is_a_named_
     (tmp_path / "models--someone--inpaint" / "refs").mkdir()
     (tmp_path / "models--someone--inpaint" / "refs" / "main").write_text("0" * 40)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    components = load_components("someone/inpaint", shown(sd, "depth"))
-    assert components.crop_size == PIXELS and len(components.weights_hash) == 64
-    with pytest.raises(ModelError, match="hf download someone/else"):
-        load_components("someone/else", shown(sd, "depth"))
+
+    def unreachable(*_: object) -> None:
+        raise httpx2.ConnectError("Name or service not known")
+
+    for offline in (True, False):  # asked for, or met with
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", offline)
+        monkeypatch.setattr("huggingface_hub.HfApi.list_repo_files", unreachable)
+        assert load_components("someone/inpaint", shown(sd, "depth")).crop_size == PIXELS
+        with pytest.raises(ModelError, match="hf download someone/else"):
+            load_components("someone/else", shown(sd, "depth"))
     with pytest.raises(ModelError, match="directory or a hub id"):
         load_components("nowhere", shown(sd, "depth"))
 

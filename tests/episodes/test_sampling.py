@@ -94,7 +94,7 @@ def test_what_is_appended_later_is_drawn_after_a_refresh(tmp_path):
 
 def test_a_reader_samples_all_the_while_a_writer_appends_and_compacts(tmp_path, monkeypatch):
     monkeypatch.setattr("daag.episodes.store.COMMITS_BETWEEN_COMPACTIONS", 8)
-    monkeypatch.setattr("daag.episodes.store.RETAINED_VERSIONS", 2)
+    monkeypatch.setattr("daag.episodes.compaction.RETAINED_VERSIONS", 2)
     writer = EpisodeStore.create(tmp_path / "store", vector_size=None)
     writer.append(some_episodes(4))
     sampler = StoreSampler(EpisodeStore.open(tmp_path / "store"), cached_episodes=0)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from tests.episodes.making import assert_same, make_episode, some_episodes, unit_vectors
 
-from daag.episodes import EpisodeStore, store, store_format
+from daag.episodes import EpisodeStore, compaction, store, store_format
 from daag.errors import ConfigError, DaagWarning, LifelongBufferError
 
 
@@ -48,9 +48,9 @@ def test_a_store_in_memory_does_what_one_on_disk_does():
 
 
 def test_appending_again_what_is_stored_changes_nothing(stored):
-    version = stored._dataset.version
+    version = stored._rows.dataset.version
     stored.append(some_episodes(3))
-    assert (len(stored), stored._dataset.version) == (3, version)
+    assert (len(stored), stored._rows.dataset.version) == (3, version)
     stored.append(some_episodes(5))
     assert_same(list(stored), some_episodes(5))
 
@@ -91,12 +91,12 @@ def test_unknown_ids_are_named(stored):
 
 def test_compacting_keeps_everything_in_order_and_saves_files(path, monkeypatch):
     monkeypatch.setattr(store, "COMMITS_BETWEEN_COMPACTIONS", 8)
-    monkeypatch.setattr(store, "RETAINED_VERSIONS", 2)
+    monkeypatch.setattr(compaction, "RETAINED_VERSIONS", 2)
     made = EpisodeStore.create(path, vector_size=None)
     episodes = some_episodes(16)
     for episode in episodes:
         made.append([episode])
-    assert len(made._dataset.get_fragments()) == 1
+    assert len(made._rows.dataset.get_fragments()) == 1
     assert sum(1 for _ in path.rglob("*.lance")) < len(episodes)
     reader = EpisodeStore.open(path)
     assert_same(list(made), episodes)
@@ -104,24 +104,24 @@ def test_compacting_keeps_everything_in_order_and_saves_files(path, monkeypatch)
 
 
 def test_full_files_are_merged_once_more_so_that_there_are_never_many(path, monkeypatch):
+    monkeypatch.setattr(store, "COMMITS_BETWEEN_COMPACTIONS", 2)
     for name, value in (
-        ("COMMITS_BETWEEN_COMPACTIONS", 2),
         ("ROWS_PER_FRAGMENT", 2),
         ("FULL_BEFORE_MERGING", 3),
+        ("ROWS_PER_LARGE_FRAGMENT", 6),
     ):
-        monkeypatch.setattr(store, name, value)
-    monkeypatch.setattr(store, "ROWS_PER_LARGE_FRAGMENT", 6)
+        monkeypatch.setattr(compaction, name, value)
     made = EpisodeStore.create(path, vector_size=None)
     sizes = []
     for episode in some_episodes(12):
         made.append([episode])
-        sizes.append([fragment.count_rows() for fragment in made._dataset.get_fragments()])
+        sizes.append([fragment.count_rows() for fragment in made._rows.dataset.get_fragments()])
     assert max(map(len, sizes)) <= 5 and max(sizes[-1]) >= 6
     assert_same(list(EpisodeStore.open(path)), some_episodes(12))
 
 
 def test_a_reader_goes_on_while_a_writer_appends_and_compacts(path, monkeypatch):
-    monkeypatch.setattr(store, "RETAINED_VERSIONS", 1)
+    monkeypatch.setattr(compaction, "RETAINED_VERSIONS", 1)
     writer = EpisodeStore.create(path, vector_size=None)
     writer.append(some_episodes(2))
     reader = EpisodeStore.open(path)
@@ -160,7 +160,7 @@ def test_a_failed_compaction_only_warns_since_the_episodes_are_stored(stored, mo
     def no_room(*_, **__):
         raise OSError("LanceError(IO): No space left on device (os error 28)")
 
-    monkeypatch.setattr(type(stored._dataset.optimize), "compact_files", no_room)
+    monkeypatch.setattr(type(stored._rows.dataset.optimize), "compact_files", no_room)
     with pytest.warns(DaagWarning, match="disk is full"):
         stored.append([make_episode("last")])
     assert "last" in EpisodeStore.open(stored.path)
@@ -285,7 +285,7 @@ def test_damage_within_a_data_file_is_located_by_episode(path):
     made.append(some_episodes(3))
     file = next((path / "data").glob("*.lance"))
     content = bytearray(file.read_bytes())
-    blob = made._dataset.take([1], columns=["frames"])["frames"][0].as_py()
+    blob = made._rows.dataset.take([1], columns=["frames"])["frames"][0].as_py()
     content[content.index(blob[-20:])] ^= 1
     file.write_bytes(content)
     reader = EpisodeStore.open(path)

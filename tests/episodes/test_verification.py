@@ -83,7 +83,7 @@ def test_a_truncated_list_of_files_is_told(path):
 
 def test_an_id_stored_twice_is_told(path):
     first, second = EpisodeStore.open(path), EpisodeStore.open(path)
-    second._refresh = lambda: None  # it has not heard of the other's
+    second._rows.refresh = lambda: None  # it has not heard of the other's
     first.append([make_episode("x")])
     second.append([make_episode("x", seed=5)])
     found = verify(path)

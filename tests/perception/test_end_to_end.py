@@ -14,6 +14,7 @@ from daag import cli
 from daag.augmenting import AugmentJob, AugmentOptions
 from daag.diffusion import ControlNetEditor
 from daag.diffusion.compositing import dilate
+from daag.editing import EditOptions, edit_stored
 from daag.envs import EpisodeRecorder, wrap
 from daag.episodes import EpisodeStore, content_hash
 from daag.errors import ConfigError, EditError, ModelError, RunError
@@ -93,6 +94,18 @@ def test_a_data_set_of_bare_frames_becomes_examples_of_a_task(films, perception,
     assert again == summary
     with pytest.raises(RunError, match="'box_frames': 2"):
         AugmentJob(films, replace(options, perception=replace(perception, box_frames=1))).run()
+
+
+def test_one_episode_of_bare_frames_is_edited_as_asked(films, perception, tmp_path):
+    name = EpisodeStore.open(films).ids()[0]
+    settings = replace(perception, object_names=())  # the change says what to look for
+    asked = EditOptions(
+        films, name, ("red cube -> green cube",), tmp_path / "out", perception=settings, detector="none"
+    )
+    edited = edit_stored(asked)
+    assert edited.scores["outside_identical"] is True and edited.scores["num_pixels_changed"] > 0
+    assert edited.episode.objects == ("green cube",)
+    assert edited.episode.provenance.models.keys() == {"conditions", "editor"}
 
 
 def test_without_names_to_look_for_a_data_set_of_bare_frames_says_what_to_do(films, perception, tmp_path):

@@ -62,11 +62,12 @@ def test_names_and_ids_of_an_episode_that_has_them_are_kept():
 
 
 def test_objects_are_looked_for_in_some_frames_and_once(tmp_path):
-    perception, models = knowing(cache=tmp_path, object_names=BLOCKS.objects, box_frames=3)
+    names = ("green ball", *BLOCKS.objects)
+    perception, models = knowing(cache=tmp_path, object_names=names, box_frames=3)
     found = perception.complete(perception.name_objects(bare(BLOCKS)), RED_TO_GREEN)
     assert models.asked == ["boxes", "masks", "depth"]
     blue = EditPlan((ObjectEdit("modify", "blue cube", "green cube"),))
-    again, others = knowing(cache=tmp_path, object_names=BLOCKS.objects, box_frames=3)
+    again, others = knowing(cache=tmp_path, object_names=names, box_frames=3)
     for plan in (RED_TO_GREEN, blue):
         same = again.complete(again.name_objects(bare(BLOCKS)), plan)
         for name in ("segmentation", "depth", "normals"):

@@ -74,7 +74,7 @@ def test_pairs_show_one_object_in_two_frames_with_one_brightness(pool):
     assert batch.captions[:4] == batch.captions[4:]
     assert batch.anchor_index is not None and batch.anchor_index.tolist() == [0, 1, 2, 3] * 2
     assert not torch.equal(batch.crops.image[:4], batch.crops.image[4:])
-    inside = batch.crops.mask.bool() & (batch.crops.geometry[:, 4:5] == 1.0)
+    inside = batch.crops.mask.bool() & (batch.crops.controls[0][:, 4:5] == 1.0)
     brightness = [
         image.amax(dim=0)[mask[0]].median().item()
         for image, mask in zip(batch.crops.image, inside, strict=True)
@@ -104,8 +104,8 @@ def test_dropped_geometry_is_hidden(pool):
         crops = (
             CropSampler(ScenePool(pool), (0, 5), 32, dropping).batch(np.random.default_rng(0), 4, False).crops
         )
-        assert (not (crops.geometry * crops.mask).any()) == hidden_inside
-        assert (not crops.geometry.any()) == hidden_everywhere
+        assert (not (crops.controls[0] * crops.mask).any()) == hidden_inside
+        assert (not crops.controls[0].any()) == hidden_everywhere
 
 
 def test_a_given_text_tower_is_frozen_and_kept(config, tmp_path):
@@ -115,7 +115,9 @@ def test_a_given_text_tower_is_frozen_and_kept(config, tmp_path):
     components = build_components(TINY, tmp_path / "clip")
     training = EditorTraining(replace(config, text_tower=tmp_path / "clip"), components)
     training.update(CropSampler(ScenePool(config.pool), (0, 5), 32))
-    assert torch.equal(components.encode_text(["a red cube"]), tower.encode_text(["a red cube"]))
+    assert torch.equal(
+        components.encode_text(["a red cube"]).tokens, tower.encode_text(["a red cube"]).tokens
+    )
     with pytest.raises(ModelError, match="CLIPModel"):
         build_components(TINY, tmp_path / "nothing")
 

@@ -27,10 +27,10 @@ class PlannerConfig:
     """Environment variable that holds the key. A server on this machine needs none."""
     llm_timeout_seconds: float = 60.0
     """For one request. A model in this process, on a CPU, may need more."""
-    llm_device: str = "cpu"
-    """local: torch's name of where it computes, such as cuda."""
     llm_prices: tuple[float, float] = (0.0, 0.0)
     """Per million tokens of questions, and of replies, in any currency; for the cost counter."""
+    llm_device: str = "cpu"
+    """local: torch's name of where it computes, such as cuda."""
 
     @property
     def chat(self) -> ChatConfig:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
+import httpx2
 from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -37,7 +38,7 @@ def locate(name: str | Path, folders: Iterable[str], half: bool = False) -> Path
             return Path(snapshot_download(str(name), local_files_only=True))
         files = HfApi().list_repo_files(str(name))
         return Path(snapshot_download(str(name), allow_patterns=wanted_files(files, folders, half)))
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+    except (LocalEntryNotFoundError, HfHubHTTPError, httpx2.HTTPError, OSError) as error:
         try:  # without network what was downloaded before will do
             return Path(snapshot_download(str(name), local_files_only=True))
         except LocalEntryNotFoundError:

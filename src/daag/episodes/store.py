@@ -5,17 +5,18 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import lance
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32
 
-from daag.episodes.codec import READ, Row, decode, encode, is_whole, same_content
+from daag.episodes.codec import Row, decode, encode, is_whole, same_content
+from daag.episodes.compaction import compact, compact_all, count_small
 from daag.episodes.episode import Episode
-from daag.episodes.indexing import PARTITIONS_SEARCHED, index_if_it_pays
-from daag.episodes.storage import ThreadLock, named_errors, what_is_at, writing
+from daag.episodes.indexing import PARTITIONS_SEARCHED
+from daag.episodes.rows import StoredRows
+from daag.episodes.storage import named_errors, what_is_at, writing
 from daag.episodes.store_format import (
     bring_up_to_date,
     check_schema,
@@ -29,30 +30,8 @@ from daag.errors import ConfigError, DaagWarning, LifelongBufferError
 COMMITS_BETWEEN_COMPACTIONS = 64
 """Each commit adds a file, and each commit lists all files: uncompacted, disk use grows with their square."""
 
-ROWS_PER_FRAGMENT = 1024
-"""Files with fewer rows are merged; fuller ones are left alone, so that compacting costs the same at any size."""
-
-ROWS_PER_LARGE_FRAGMENT = 16 * ROWS_PER_FRAGMENT
-"""Every so often the full files are merged once more: a draw of episodes touches fewer files, and costs the same however
-many episodes there are. Each episode is written three times in all: appended, merged, and merged again."""
-
-FULL_BEFORE_MERGING = 16
-"""So many full files are merged."""
-
-RETAINED_VERSIONS = 16
-"""How many versions stay readable after compacting: for readers at work, and for `salvage`."""
-
 ROWS_PER_READ = 32
 """How many episodes are in memory at once while iterating."""
-
-
-ATTEMPTS_TO_READ = 2
-"""How often a read is tried, since another process may tidy up in its midst."""
-
-
-class _Stored(NamedTuple):
-    offset: int
-    checksum: str
 
 
 class EpisodeStore:
@@ -62,19 +41,13 @@ class EpisodeStore:
     episode. Lance does not fsync, so that a power cut may lose what the system had not yet written: call `sync` where
     that matters. Several processes, and several threads of one, may read and append at once, as long as they append different ids. Do not use a
     store in a forked process (torch's `DataLoader` among them): Lance's threads do not survive the fork; use spawn.
-
     Make one with `create`, `open`, `open_or_create` or `in_memory`.
     """
 
     def __init__(self, dataset: lance.LanceDataset) -> None:
-        self._dataset = dataset
-        self._lock = ThreadLock()  # Lance refuses to be asked anything while another thread refreshes it
-        self._path, self._vector_size = str(dataset.uri), vector_size_of(dataset.schema)
-        self._entries: dict[str, _Stored] = {}
-        self._num_rows, self._last_id = 0, ""
-        self._indexed_version = 0  # of none: the ids are read when they are first asked for
-        small = [f for f in self._dataset.get_fragments() if f.count_rows() < ROWS_PER_FRAGMENT]
-        self._commits_since_compaction = len(small)
+        self._rows = StoredRows(dataset)
+        self._vector_size = vector_size_of(dataset.schema)
+        self._commits_since_compaction = count_small(dataset)
 
     @classmethod
     def create(cls, path: str | Path, vector_size: int | None) -> "EpisodeStore":
@@ -139,7 +112,7 @@ class EpisodeStore:
     @property
     def path(self) -> str:
         """Where the store is: a path or a URI."""
-        return self._path
+        return self._rows.path
 
     @property
     def vector_size(self) -> int | None:
@@ -168,7 +141,7 @@ class EpisodeStore:
             vectors = [None] * len(episodes)
         if len(vectors) != len(episodes):
             raise LifelongBufferError(f"{len(episodes)} episodes need as many vectors, got {len(vectors)}")
-        with self._lock, writing(self.path):
+        with self._rows.lock, writing(self.path):
             self._append(episodes, vectors)
 
     def get(self, ids: Iterable[str]) -> list[Episode]:
@@ -178,9 +151,9 @@ class EpisodeStore:
             LifelongBufferError: an id is not stored, or its episode is damaged; the message names it.
         """
         wanted = list(ids)
-        if any(id not in self._index for id in wanted):
-            self._refresh()
-        missing = [id for id in wanted if id not in self._index]
+        if any(id not in self._rows.index for id in wanted):
+            self._rows.refresh()
+        missing = [id for id in wanted if id not in self._rows.index]
         if missing:
             raise LifelongBufferError(
                 f"{self.path} holds {len(self)} episodes, but not {', '.join(missing[:5])}"
@@ -202,10 +175,10 @@ class EpisodeStore:
         Raises:
             LifelongBufferError: the filter cannot be understood.
         """
-        self._refresh()
+        self._rows.refresh()
         if where is None:
-            return list(self._index)
-        found = self._scan(["id"], where)["id"].to_pylist()
+            return list(self._rows.index)
+        found = self._rows.scan(["id"], where)["id"].to_pylist()
         return list(dict.fromkeys(found))
 
     def columns(self, names: Sequence[str], where: str | None = None) -> list[Row]:
@@ -221,8 +194,10 @@ class EpisodeStore:
         Raises:
             LifelongBufferError: no such column, or the filter cannot be understood.
         """
-        self._refresh()
-        rows: list[Row] = self._scan(["id", *(name for name in names if name != "id")], where).to_pylist()
+        self._rows.refresh()
+        rows: list[Row] = self._rows.scan(
+            ["id", *(name for name in names if name != "id")], where
+        ).to_pylist()
         first: dict[str, Row] = {}
         for row in rows:  # two writers may have stored an id twice; the first one counts
             first.setdefault(row["id"], row)
@@ -231,8 +206,8 @@ class EpisodeStore:
     @property
     def num_versions(self) -> int:
         """How many versions, older ones included, are kept."""
-        with self._lock:
-            return len(self._dataset.versions())
+        with self._rows.lock:
+            return len(self._rows.dataset.versions())
 
     def vectors(self, where: str | None = None) -> tuple[list[str], Float32[np.ndarray, "N D"]]:
         """The vectors of all episodes that have one and that a filter lets through, with their ids.
@@ -244,8 +219,8 @@ class EpisodeStore:
             raise LifelongBufferError(
                 f"{self.path} was created without vectors; nothing can be retrieved by one"
             )
-        self._refresh()
-        table = self._scan(["id", "vector"], where)
+        self._rows.refresh()
+        table = self._rows.scan(["id", "vector"], where)
         table = table.filter(table["vector"].is_valid())
         flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
         return table["id"].to_pylist(), flat.astype(np.float32).reshape(-1, self.vector_size)
@@ -268,7 +243,7 @@ class EpisodeStore:
             raise LifelongBufferError(
                 f"{self.path} was created without vectors; nothing can be retrieved by one"
             )
-        self._refresh()
+        self._rows.refresh()
         nearest = {
             "column": "vector",
             "q": vector,
@@ -277,7 +252,7 @@ class EpisodeStore:
             "nprobes": PARTITIONS_SEARCHED,
             "use_index": not exact,
         }
-        table = self._scan(["id", "vector", "_distance"], where, nearest)
+        table = self._rows.scan(["id", "vector", "_distance"], where, nearest)
         if not exact and table.num_rows < min(k, len(self)):  # few are let through by the filter
             return self.candidates(vector, k, where, exact=True)
         flat = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
@@ -289,19 +264,14 @@ class EpisodeStore:
         Raises:
             LifelongBufferError: no room, or no permission; the store stays as it was.
         """
-        with self._lock, named_errors(f"compact {self.path}, which stays as it was"):
-            sizes = [fragment.count_rows() for fragment in self._dataset.get_fragments()]
-            full = sum(ROWS_PER_FRAGMENT <= size < ROWS_PER_LARGE_FRAGMENT for size in sizes)
-            rows = ROWS_PER_LARGE_FRAGMENT if full >= FULL_BEFORE_MERGING else ROWS_PER_FRAGMENT
-            self._dataset.optimize.compact_files(target_rows_per_fragment=rows)
-            index_if_it_pays(self._dataset)
-            self._dataset.cleanup_old_versions(retain_versions=RETAINED_VERSIONS)
+        with self._rows.lock, named_errors(f"compact {self.path}, which stays as it was"):
+            compact(self._rows.dataset)
         self._commits_since_compaction = 0
 
     @contextmanager
     def to_itself(self) -> Iterator[None]:
         """Keep others from appending, this process or another on the same machine; theirs wait."""
-        with self._lock, writing(self.path, alone=True):
+        with self._rows.lock, writing(self.path, alone=True):
             yield
 
     def remove(self, ids: Sequence[str]) -> None:
@@ -311,21 +281,17 @@ class EpisodeStore:
             LifelongBufferError: no room, or no permission; nothing is removed then, or its space is not yet free.
         """
         listed = ", ".join("'" + id.replace("'", "''") + "'" for id in ids)
-        with self._lock, named_errors(f"remove {len(ids)} episodes from {self.path}"):
-            self._dataset.checkout_latest()
-            self._dataset.delete(f"id IN ({listed})")
-            self._refresh()
-            self._dataset.optimize.compact_files(
-                target_rows_per_fragment=ROWS_PER_FRAGMENT, materialize_deletions_threshold=0.0
-            )
-            index_if_it_pays(self._dataset)
-            self._dataset.cleanup_old_versions(retain_versions=1)
-        self._refresh()
+        with self._rows.lock, named_errors(f"remove {len(ids)} episodes from {self.path}"):
+            self._rows.dataset.checkout_latest()
+            self._rows.dataset.delete(f"id IN ({listed})")
+            self._rows.refresh()
+            compact_all(self._rows.dataset)
+        self._rows.refresh()
 
     @property
     def knows_times(self) -> bool:
         """Whether it has the columns of times, as every store has to which this version of daag appended."""
-        return is_up_to_date(self._dataset.schema)
+        return is_up_to_date(self._rows.dataset.schema)
 
     def sync(self) -> None:
         """Wait until everything appended is on the disk itself, so that it survives a power cut too.
@@ -336,15 +302,15 @@ class EpisodeStore:
 
     def __len__(self) -> int:
         """The number of episodes, those included that others appended up to the last call."""
-        return len(self._index)
+        return len(self._rows.index)
 
     def __contains__(self, id: object) -> bool:
         """Whether an episode of this id is stored."""
-        return id in self._index
+        return id in self._rows.index
 
     def __iter__(self) -> Iterator[Episode]:
         """Read all episodes in the order of appending, a few at a time."""
-        return self.read(list(self._index))
+        return self.read(list(self._rows.index))
 
     def __repr__(self) -> str:
         return f"EpisodeStore({self.path!r}, episodes={len(self)}, vector_size={self.vector_size})"
@@ -352,10 +318,10 @@ class EpisodeStore:
     def _append(
         self, episodes: Sequence[Episode], vectors: Sequence[Float32[np.ndarray, "D"] | None]
     ) -> None:
-        self._refresh()
-        if not is_up_to_date(self._dataset.schema):
-            with self._lock, named_errors(f"bring {self.path} up to date"):
-                bring_up_to_date(self._dataset)
+        self._rows.refresh()
+        if not is_up_to_date(self._rows.dataset.schema):
+            with self._rows.lock, named_errors(f"bring {self.path} up to date"):
+                bring_up_to_date(self._rows.dataset)
         new: dict[str, Row] = {}
         sources = self._sources_of(episodes)
         for episode, vector in zip(episodes, vectors, strict=True):
@@ -363,71 +329,44 @@ class EpisodeStore:
             row = encode(episode, vector, None if real else sources.get(episode.provenance.source_id))
             if real:
                 sources.setdefault(episode.id, episode)
-            if episode.id in self._index or episode.id in new:
+            if episode.id in self._rows.index or episode.id in new:
                 self._check_same(episode, row, new.get(episode.id), sources)
             else:
                 check_vector(episode.id, vector, self.vector_size, self.path)
                 new[episode.id] = row
         if not new:
             return
-        table = pa.Table.from_pylist(list(new.values()), schema=self._dataset.schema)
+        table = pa.Table.from_pylist(list(new.values()), schema=self._rows.dataset.schema)
         appending = f"append {len(new)} episodes to {self.path}, which keeps its {len(self)}"
         with named_errors(appending):
-            self._dataset = lance.write_dataset(table, self._dataset, mode="append")
-        self._refresh()
+            self._rows.dataset = lance.write_dataset(table, self._rows.dataset, mode="append")
+        self._rows.refresh()
         self._commits_since_compaction += 1
         if self._commits_since_compaction >= COMMITS_BETWEEN_COMPACTIONS:
             self._compact_or_warn()
 
-    @property
-    def _index(self) -> dict[str, _Stored]:
-        """Where every id stands that was known at the last look, or that is there at the first."""
-        if not self._indexed_version:
-            self._refresh()
-        return self._entries
-
-    def _refresh(self) -> None:
-        """Take note of what was appended or forgotten since, by this process or by others."""
-        with self._lock, named_errors(f"read the episode store at {self.path}", damaged=True):
-            self._dataset.checkout_latest()
-            if self._dataset.version == self._indexed_version:
-                return
-            # The last row that is known is read again. Compacting keeps the order of rows and appending adds to its end,
-            # so that it stands elsewhere only if a row was taken away; then all places are read anew.
-            known = max(self._num_rows - 1, 0)
-            moved = self._dataset.count_rows() < self._num_rows
-            new = self._dataset.to_table(columns=["id", "checksum"], offset=0 if moved else known)
-            if self._num_rows and not moved and new["id"][0].as_py() != self._last_id:
-                moved, new = True, self._dataset.to_table(columns=["id", "checksum"])
-            if moved:
-                self._entries, known = {}, 0
-            self._num_rows = known + new.num_rows
-            ids, checksums = new["id"].to_pylist(), new["checksum"].to_pylist()
-            for offset, (id, digest) in enumerate(zip(ids, checksums, strict=True), known):
-                self._entries.setdefault(id, _Stored(offset, digest))
-            self._last_id = ids[-1] if ids else ""
-            self._indexed_version = self._dataset.version
-
     def _read(self, ids: Sequence[str]) -> list[Episode]:
-        rows = self._read_rows(ids)
+        rows = self._rows.read(ids)
         wanted = {row["source_id"] for row in rows if not is_whole(row)}
         sources: dict[str, Episode] = {}
 
         def find_source(id: str) -> Episode:
             if id not in sources:
-                if id not in self._index:
+                if id not in self._rows.index:
                     raise LifelongBufferError(f"its source {id!r} is not in {self.path}")
-                sources[id] = decode(self._read_rows([id])[0])
+                sources[id] = decode(self._rows.read([id])[0])
             return sources[id]
 
         with suppress(LifelongBufferError):  # one that is damaged is an error of what was made of it, below
-            at_once = self._read_rows(sorted(wanted & self._index.keys()))
+            at_once = self._rows.read(sorted(wanted & self._rows.index.keys()))
             sources |= {row["id"]: decode(row) for row in at_once}
         return [decode(row, find_source) for row in rows]
 
     def _sources_of(self, episodes: Sequence[Episode]) -> dict[str, Episode]:
         """The stored real episodes that new ones were made of, as far as they can be read."""
-        made = {e.provenance.source_id for e in episodes if e.id not in self._index} & self._index.keys()
+        made = {
+            e.provenance.source_id for e in episodes if e.id not in self._rows.index
+        } & self._rows.index.keys()
         sources = {}
         for id in sorted(made):
             try:
@@ -438,58 +377,10 @@ class EpisodeStore:
                 sources[id] = source
         return sources
 
-    def _read_rows(self, ids: Sequence[str]) -> list[Row]:
-        try:
-            rows = self._take(ids)
-        except LifelongBufferError as error:
-            if len(ids) == 1:
-                raise LifelongBufferError(f"episode {ids[0]!r} is damaged on disk: {error}") from error
-            return [row for id in ids for row in self._read_rows([id])]
-        for id, row in zip(ids, rows, strict=True):
-            if row["id"] != id:
-                raise LifelongBufferError(
-                    f"episode {id!r} is damaged on disk: found {row['id']!r} in its place"
-                )
-        return rows
-
-    def _take(self, ids: Sequence[str]) -> list[Row]:
-        for attempt in range(ATTEMPTS_TO_READ):
-            with self._lock:
-                # Another process may have compacted, and so removed the files of the version that was open, or may have
-                # taken rows away, and so moved others.
-                self._refresh()
-                missing = [id for id in ids if id not in self._index]
-                if missing:
-                    raise LifelongBufferError(f"{missing[0]!r} is no longer in {self.path}")
-                try:
-                    with named_errors(f"read {len(ids)} episodes from {self.path}", damaged=True):
-                        offsets = [self._index[id].offset for id in ids]
-                        table = self._dataset.take(offsets, columns=list(READ))
-                        rows: list[Row] = table.to_pylist()
-                        return rows
-                except LifelongBufferError:
-                    if attempt == ATTEMPTS_TO_READ - 1:
-                        raise
-        raise AssertionError("unreachable")
-
-    def _scan(
-        self, columns: list[str], where: str | None, nearest: dict[str, object] | None = None
-    ) -> pa.Table:
-        try:
-            with self._lock:
-                return self._dataset.to_table(
-                    columns=columns, filter=where, nearest=nearest, prefilter=nearest is not None
-                )
-        except (OSError, ValueError, RuntimeError) as error:
-            names = [field.name for field in self._dataset.schema if not pa.types.is_large_binary(field.type)]
-            raise LifelongBufferError(
-                f"could not select episodes where {where!r}; expected SQL over the columns {', '.join(names)}: {error}"
-            ) from error
-
     def _check_same(
         self, episode: Episode, row: Row, pending: Row | None, sources: dict[str, Episode]
     ) -> None:
-        stored = self._index[episode.id].checksum if pending is None else pending["checksum"]
+        stored = self._rows.index[episode.id].checksum if pending is None else pending["checksum"]
         if row["checksum"] == stored:
             return
         # Another version of zstd may pack the same content into other bytes.

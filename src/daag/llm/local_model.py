@@ -119,6 +119,11 @@ class LocalModel:
         """
         name, file = config.source
         gguf = {"gguf_file": file} if file else {}
+        if not Path(name).exists() and (name.startswith(("/", ".")) or name.count("/") > 1):
+            raise ModelError(
+                f"cannot load a causal language model from {config.model}: there is no such directory or file here, and "
+                "hub ids are of the form owner/name"
+            )
         try:
             tokenizer = AutoTokenizer.from_pretrained(name, **gguf)
             model = AutoModelForCausalLM.from_pretrained(name, dtype="auto", **gguf).to(config.device)

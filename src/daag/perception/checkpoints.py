@@ -58,7 +58,8 @@ def told_as_model_error(name: str, what: str) -> Iterator[None]:
             if Path(name).is_dir()
             else f"; if the hub cannot be reached, fetch it elsewhere (hf download {name} --local-dir DIR) and name the directory"
         )
-        raise ModelError(f"cannot load {what} from {name}: {str(error).splitlines()[0]}{advice}") from error
+        reason = (str(error) or repr(error)).splitlines()[0].rstrip(".")
+        raise ModelError(f"cannot load {what} from {name}: {reason}{advice}") from error
 
 
 def weights_hash(model: nn.Module, settings: Sequence[object]) -> str:
