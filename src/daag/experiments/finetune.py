@@ -10,7 +10,7 @@ are any, of the old ones from theirs.
 
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import matplotlib
@@ -144,14 +144,15 @@ def run_cell(cell: Cell, env_name: str, detector_name: str, arms: tuple[str, ...
 def source_facts(fact: Fact, planner: Planner, env_name: str, count: int, seed: int) -> list[Fact]:
     """Tasks that are not held out and whose frames could be repainted to show the fact: as many as there are, at most `count`."""
     goal = Subgoal(fact.description, fact.instruction)
-    near = [
+    facts = possible_facts(language_of(env_name).looks, (fact.relation,))
+    drawn = (facts[int(index)] for index in np.random.default_rng((seed, 3)).permutation(len(facts)))
+    near = (
         other
-        for other in possible_facts(language_of(env_name).looks, (fact.relation,))
+        for other in drawn
         if not is_held_out(other)
         and planner.propose_edit(other.description, goal, [str(look) for look in other.looks]).plan
-    ]
-    order = np.random.default_rng((seed, 3)).permutation(len(near))
-    return [near[int(index)] for index in order[:count]]
+    )
+    return list(islice(near, count))
 
 
 def source_episodes(fact: Fact, sources: list[Fact], env_name: str, count: int, seed: int) -> list[Episode]:
