@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.diffusion.stable_diffusion import save_controlnet, save_pipeline
 
 from daag.diffusion.components import EditorComponents
 from daag.diffusion.loading import load_components, save_components
@@ -89,3 +90,18 @@ def make_episode() -> MakeEpisode:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def sd(tmp_path_factory) -> Path:
+    """Named after what is in it."""
+    root = tmp_path_factory.mktemp("sd")
+    save_pipeline(root / "inpaint")
+    save_pipeline(root / "plain", in_channels=4)
+    save_pipeline(root / "xl", in_channels=4, xl=True)
+    save_pipeline(root / "lcm", guided=True)
+    save_controlnet(root / "depth")
+    save_controlnet(root / "normals", seed=2)
+    save_controlnet(root / "edges", seed=3)
+    save_controlnet(root / "depth-xl", xl=True)
+    return root

@@ -8,6 +8,8 @@ from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DCondi
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from daag.diffusion import PipelineConfig
+
 WIDTH, CHANNELS, PIXELS = 16, (16, 32), 32
 
 
@@ -138,3 +140,7 @@ def save_controlnet(directory: Path, xl: bool = False, seed: int = 1) -> Path:
         nn.init.normal_(part.weight, std=0.3)  # zero until they are trained
     net.save_pretrained(directory)
     return directory
+
+
+def shown(sd: Path, *conditions: str, **settings: object) -> PipelineConfig:
+    return PipelineConfig(controlnets={name: str(sd / name) for name in conditions}, **settings)

@@ -70,7 +70,9 @@ def test_forgetting_frees_the_space(kept):
 
 
 def test_salvage_does_not_bring_back_what_was_forgotten(kept, tmp_path, monkeypatch):
-    monkeypatch.setattr(type(kept._rows.dataset), "cleanup_old_versions", lambda *_, **__: None)  # killed before
+    monkeypatch.setattr(
+        type(kept._rows.dataset), "cleanup_old_versions", lambda *_, **__: None
+    )  # killed before
     forget(kept, ["e0"], "a rule")
     flip(store.Path(kept.path), "e1")
     assert [(each.id, each.saved) for each in verify(kept.path).damaged] == [("e1", False)]
