@@ -1,6 +1,6 @@
 """A whole run while the language model's server fails: does it lose an episode, miss a fault, or follow a bad plan?
 
-    python -m benchmarks.planner_faults --out benchmarks/results
+    python benchmarks/planner_faults.py --out benchmarks/results
 
 Real HTTP on this machine, the real client and planner, the stacking world and the real loop; the world's truth stands for
 the detector and the oracle for the editor, as in the tests. Seven of ten requests get one of 18 faults: time-outs, slow
@@ -9,12 +9,15 @@ Afterwards the server recovers, and what went unanswered is asked again; then ev
 """
 
 import logging
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import tyro
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # for the tests' server and world, also as a script
 from tests.knowing import knowing_agent, telling_env
 from tests.llm.chat_server import FAULTS, SLOW_FAULTS, Behaviour, Faulty, serving
 
@@ -152,7 +155,7 @@ def main(config: FaultsConfig) -> None:
     logging.getLogger("daag.llm").setLevel(logging.ERROR)  # each fault is a warning
     faults = {**FAULTS, **SLOW_FAULTS}
     found = run(config.episodes, config.share, faults, config.timeout_seconds, config.seed)
-    command = f"python -m benchmarks.planner_faults --episodes {config.episodes} --share {config.share:g}"
+    command = f"python benchmarks/planner_faults.py --episodes {config.episodes} --share {config.share:g}"
     results = Results("planner-faults", "rgb-stacking", command, "full", {}, [config.seed])
     injected = sum(found.injected.values())
     results.check("faults injected", injected, 200)

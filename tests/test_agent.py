@@ -95,8 +95,10 @@ def test_a_new_task_begins_by_teaching_the_detector_what_the_past_can_show() -> 
     event = next(second)
     assert event.kind == "finetune" and int(str(event.values["repainted"])) > 0
     ((new, old),) = lessons
-    assert set(new.descriptions) == {"the green cube is on the yellow cube"}
-    assert new.labels.any() and not new.labels.all() and len(old) >= len(new)
+    # Beside the task there are what its repainted near misses show; everything else is old.
+    assert "the green cube is on the yellow cube" in new.descriptions
+    assert set(new.descriptions).isdisjoint(old.descriptions)
+    assert new.labels.any() and not new.labels.all() and old.labels.any()
     assert agent.detector is taught and agent.hindsight.detector is taught
     assert next(second).kind == "extract"
 

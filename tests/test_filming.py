@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from daag import cli, lifelong
+from daag import lifelong
 from daag.assembly import make_env, make_planner
+from daag.cli import worlds
 from daag.errors import ConfigError
 from daag.filming import CAPTION_PIXELS, Film, film, save_film
 
@@ -68,19 +69,19 @@ def test_a_film_of_a_run_shows_as_many_objects_as_the_run_had(tmp_path, monkeypa
         settings.append(kwargs)
         return make_env(name, image_size=8, quality="fast", **kwargs)
 
-    monkeypatch.setattr(cli, "make_env", make)
+    monkeypatch.setattr(worlds, "make_env", make)
     config = lifelong.LifelongConfig(
         tasks=("stack the red cube on the blue cube",), out=tmp_path / "run", num_objects=3
     )
     lifelong.start(config)
     out = tmp_path / "films" / "a.gif"  # a folder that is not there yet
-    command = cli.Watch("stack the red cube on the blue cube", tmp_path / "run", scenes=1, out=out)
+    command = worlds.Watch("stack the red cube on the blue cube", tmp_path / "run", scenes=1, out=out)
     command.run(Console(quiet=True))
     assert settings[-1]["num_objects"] == 3
     assert out.exists()
 
 
 def test_a_film_that_cannot_be_saved_is_refused_before_it_is_made(tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "film", lambda *_: pytest.fail("filmed"))
+    monkeypatch.setattr(worlds, "film", lambda *_: pytest.fail("filmed"))
     with pytest.raises(ConfigError, match=r"ends in \.gif"):
-        cli.Watch("go to the red ball", env="room", out=tmp_path / "a.mp4").run(Console(quiet=True))
+        worlds.Watch("go to the red ball", env="room", out=tmp_path / "a.mp4").run(Console(quiet=True))

@@ -77,8 +77,13 @@ class FinetuneStoreConfig:
     def training(self) -> FinetuneConfig:
         """How long and how carefully."""
         adapters = AdapterConfig(self.lora_rank, alpha=2.0 * self.lora_rank) if self.lora_rank else None
+        pace = self.learning_rate / FinetuneConfig.learning_rate
         return FinetuneConfig(
-            steps=self.steps, learning_rate=self.learning_rate, judge_swaps=True, adapters=adapters
+            steps=self.steps,
+            learning_rate=self.learning_rate,
+            muon_rate=pace * FinetuneConfig.muon_rate,
+            judge_swaps=True,
+            adapters=adapters,
         )
 
 

@@ -7,7 +7,7 @@ import httpx2
 import numpy as np
 import pytest
 import torch
-from tests.diffusion.stable_diffusion import shown
+from tests.diffusion.stable_diffusion import PIXELS, shown
 from transformers import CLIPTokenizer
 
 from daag.assembly import load_editor

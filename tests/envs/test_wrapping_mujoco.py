@@ -174,6 +174,12 @@ class Lifting:
     def compare(self, first: str, second: str) -> bool:
         return first == second
 
+    def resembling(self, wanted: str, stored: Sequence[str]) -> tuple[str, ...]:
+        return tuple(text for text in stored if text == wanted)
+
+    def edit_instruction(self, plan: EditPlan) -> str:
+        return plan.sentence
+
     def describe(self, objects: Sequence[str]) -> tuple[str, ...]:
         return tuple(f"a {name} in the air" for name in objects)
 

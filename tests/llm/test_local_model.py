@@ -207,7 +207,7 @@ def test_a_planner_is_exchanged_for_another_by_changing_a_name(directory, monkey
     command = parse(words.split())
     assert isinstance(command, Lifelong)
     model = make_model(command.config.controller)
-    assert isinstance(model, LocalModel) and model.config == LocalConfig(str(directory), timeout_seconds=77)
+    assert isinstance(model, LocalModel) and model.config == LocalConfig(str(directory), timeout_seconds=77.0)
     monkeypatch.setenv("DAAG_LLM_MODEL", str(directory))
     assert PlannerConfig("local").resolved() == PlannerConfig("local", str(directory))
     monkeypatch.delenv("DAAG_LLM_MODEL")
