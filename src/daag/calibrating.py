@@ -271,7 +271,10 @@ def _calibrated(detector: ClipDetector, scored: dict[str, Scored], config: Calib
         )
     kept = {**detector.calibration.thresholds, **chosen}
     return Calibrated(
-        detector.with_calibration(Calibration(kept, target, prevalence)), chosen, refused, curves
+        detector.with_calibration(Calibration(kept, target, prevalence, detector.calibration.hysteresis)),
+        chosen,
+        refused,
+        curves,
     )
 
 

@@ -80,6 +80,8 @@ class OneVector:
     def embed_texts(self, texts):
         return np.full((len(texts), 4), 0.5, dtype=np.float32)
 
+    hysteresis = 0.0
+
     def success_threshold(self, description):
         return 1.0
 

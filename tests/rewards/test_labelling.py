@@ -7,7 +7,7 @@ import pytest
 
 from daag.episodes import Episode
 from daag.errors import RewardDetectorError
-from daag.rewards.labelling import contradictions, label, label_embeddings
+from daag.rewards.labelling import came_to_show, contradictions, label, label_embeddings
 
 ON = "the red cube is on the blue cube"
 OFF = "the blue cube is on the red cube"
@@ -35,6 +35,8 @@ class Scores:
 
     def embed_texts(self, descriptions: Sequence[str]) -> np.ndarray:
         return np.eye(len(self.names), dtype=np.float32)[[self.names.index(text) for text in descriptions]]
+
+    hysteresis = 0.0
 
     def success_threshold(self, description: str) -> float:
         return self.thresholds.get(description, 0.5)
@@ -145,3 +147,19 @@ def test_labels_from_cached_embeddings_are_those_from_frames():
     one = label(episode(2), list(scores), detector)
     other = label_embeddings(detector.table[:, None, None], list(scores), detector)
     assert one == other and len(one) == 2
+
+
+def test_with_hysteresis_only_what_was_clearly_gone_comes_again():
+    thresholds = np.array([0.5], dtype=np.float32)
+
+    def begins(scores, hysteresis):
+        column = np.array(scores, dtype=np.float32)[:, None]
+        return (
+            np.flatnonzero(came_to_show(column, thresholds, ["a red cube"], hysteresis)[:, 0]) + 1
+        ).tolist()
+
+    flickering = [0.1, 0.6, 0.45, 0.6, 0.48, 0.55, 0.1, 0.7]
+    assert begins(flickering, 0.0) == [1, 3, 5, 7]
+    assert begins(flickering, 0.2) == [1, 7]
+    assert begins([0.4, 0.6, 0.1, 0.4, 0.6], 0.2) == [4]  # at first it may have been there already
+    assert begins([0.4, 0.6], 0.2) == []

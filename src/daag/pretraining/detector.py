@@ -45,7 +45,7 @@ from daag.pretraining.detector_model import (
     preprocessing_of,
     settle,
 )
-from daag.pretraining.label_calibration import calibrated_for_labels, judge
+from daag.pretraining.label_calibration import HYSTERESIS, calibrated_for_labels, judge
 from daag.pretraining.labelled_scenes import Batch, LabelledScenes, draw_batch
 from daag.pretraining.scenes import ScenePool, WorldName, random_scene
 from daag.rewards.clip import ClipDetector
@@ -379,7 +379,8 @@ def train(config: PretrainConfig, console: Console) -> None:
     rng = np.random.default_rng(config.seed)
     detector = calibrated(ClipDetector.from_pretrained(directory), to_calibrate, rng)
     if config.stage == "ready":
-        detector = calibrated_for_labels(detector, judge(config.world, detector, config.label_episodes), rng)
+        judged = judge(config.world, detector, config.label_episodes)
+        detector = calibrated_for_labels(detector, judged, rng, HYSTERESIS.get(config.world, 0.0))
     detector.save_pretrained(directory, half=True)
     facts = {
         **({"Started from": came_from} if (came_from := trainer.progress.started_from) else {}),

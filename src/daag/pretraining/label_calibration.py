@@ -29,6 +29,9 @@ labels are right 3 % less often."""
 
 NUM_CANDIDATES = 60
 
+HYSTERESIS = {"language-table": 0.06}
+"""Of worlds in which little changes from one observation to the next, cosine similarity; measured (docs/log.md)."""
+
 
 @dataclass(frozen=True, eq=False)
 class JudgedEpisode:
@@ -66,7 +69,10 @@ def judge(world: str, detector: ClipDetector, num_episodes: int) -> list[JudgedE
 
 
 def calibrated_for_labels(
-    detector: ClipDetector, episodes: Sequence[JudgedEpisode], rng: np.random.Generator
+    detector: ClipDetector,
+    episodes: Sequence[JudgedEpisode],
+    rng: np.random.Generator,
+    hysteresis: float = 0.0,
 ) -> ClipDetector:
     """The detector with thresholds of its relations at which its labels are right often enough.
 
@@ -74,7 +80,7 @@ def calibrated_for_labels(
     is claimed: labels that are often wrong do more harm than none. A relation that the episodes have too few examples of
     keeps its threshold.
     """
-    calibration = detector.calibration
+    calibration = replace(detector.calibration, hysteresis=hysteresis)
     relations = [family for family in calibration.thresholds if family != OBJECT_FAMILY]
     for relation in relations * 2:  # twice, since claims of one relation give way to better ones of the other
         calibration = _with_threshold(calibration, relation, episodes, rng)
@@ -102,7 +108,10 @@ def _with_threshold(
     best = Threshold(1.0, 0.0, (0.0, 0.0), 0.0, num_true, num_false, False, "episodes")
     for value in np.unique(np.quantile(true_scores, np.linspace(0.0, 0.98, NUM_CANDIDATES))):
         counts = np.array(
-            [_count(episode, {**levels, relation: float(value)}, relation) for episode in episodes]
+            [
+                _count(episode, {**levels, relation: float(value)}, relation, calibration.hysteresis)
+                for episode in episodes
+            ]
         )
         right, claimed = counts.sum(axis=0)
         precision, recall = (
@@ -130,9 +139,11 @@ def _asked(episode: JudgedEpisode, relation: str) -> Bool[np.ndarray, "M"]:
     return np.asarray(mine & episode.counts)
 
 
-def _count(episode: JudgedEpisode, levels: dict[str, float], relation: str) -> tuple[int, int]:
+def _count(
+    episode: JudgedEpisode, levels: dict[str, float], relation: str, hysteresis: float
+) -> tuple[int, int]:
     """Right labels, and labels."""
     thresholds = np.array([levels[family_of(text)] for text in episode.descriptions], dtype=np.float32)
-    claims = came_to_show(episode.scores, thresholds, episode.descriptions).any(axis=0)
+    claims = came_to_show(episode.scores, thresholds, episode.descriptions, hysteresis).any(axis=0)
     asked = _asked(episode, relation)
     return int((claims & episode.achieved & asked).sum()), int((claims & asked).sum())

@@ -74,6 +74,14 @@ class Calibration:
     """By family; a sentence that the detector was taught may have one of its own."""
     target_precision: float = 0.97
     prevalence: float = 0.05
+    hysteresis: float = 0.0
+    """How far below its threshold a description's score must have been before it can come to be shown again, cosine
+    similarity. Where little changes from one observation to the next a score near its threshold crosses it many times. 0:
+    any lower score will do."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.hysteresis <= 1.0:
+            raise RewardDetectorError(f"expected a hysteresis in [0, 1], got {self.hysteresis}")
 
     def threshold(self, description: str) -> float:
         """The threshold for a description: its own, else its family's.
@@ -94,7 +102,10 @@ class Calibration:
 
     def to_json(self) -> str:
         """Serialise; `from_json` gives an equal calibration back."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True)
+        told = asdict(self)
+        if not self.hysteresis:  # as before there was such a thing, so that hashes stay
+            del told["hysteresis"]
+        return json.dumps(told, indent=1, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Calibration":
@@ -109,7 +120,8 @@ class Calibration:
                 family: Threshold(**{**item, "precision_ci95": tuple(item["precision_ci95"])})
                 for family, item in raw["thresholds"].items()
             }
-            return cls(thresholds, float(raw["target_precision"]), float(raw["prevalence"]))
+            hysteresis = float(raw.get("hysteresis", 0.0))
+            return cls(thresholds, float(raw["target_precision"]), float(raw["prevalence"]), hysteresis)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RewardDetectorError(
                 f"expected a calibration as JSON, got {text[:80]!r} ({error})"

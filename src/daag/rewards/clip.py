@@ -254,6 +254,11 @@ class ClipDetector:
             return np.zeros((0, self.vector_size), dtype=np.float32)
         return np.stack([self._texts[text] for text in descriptions])
 
+    @property
+    def hysteresis(self) -> float:
+        """How far below its threshold a description's score must have been before it can come to be shown again; 0: any."""
+        return self.calibration.hysteresis
+
     def success_threshold(self, description: str) -> float:
         """The cosine similarity in [-1, 1] at or above which a frame counts as showing `description`.
 

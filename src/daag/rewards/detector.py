@@ -31,6 +31,10 @@ class RewardDetector(Protocol):
     def embed_texts(self, descriptions: Sequence[str]) -> Float32[np.ndarray, "M D"]:
         """Unit vectors of descriptions."""
 
+    @property
+    def hysteresis(self) -> float:
+        """How far below its threshold a description's score must have been before it can come to be shown again; 0: any."""
+
     def success_threshold(self, description: str) -> float:
         """The cosine similarity in [-1, 1] at or above which a frame counts as showing `description`.
 

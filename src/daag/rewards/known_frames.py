@@ -56,6 +56,8 @@ class KnownFrames:
             vector[self._axis(description)] = 1.0
         return vectors
 
+    hysteresis = 0.0
+
     def success_threshold(self, description: str) -> float:  # noqa: ARG002 - the protocol's signature
         """Below any score of what is shown, for up to 20 descriptions a frame; above the others' 0."""
         return 0.2

@@ -20,8 +20,9 @@ from daag.tasks import Fact
 def label(episode: Episode, descriptions: Sequence[str], detector: RewardDetector) -> tuple[Achievement, ...]:
     """Find the descriptions that an episode came to show.
 
-    An observation from the second on achieves a description if it shows it and the observation before did not. What
-    is lost and found again is achieved again. The steps that led to an achievement count from the end of the one
+    An observation from the second on achieves a description if it shows it and the observation before did not; with a
+    detector that has some `hysteresis`, if the description was clearly not shown since it was last. What is lost and found
+    again is achieved again. The steps that led to an achievement count from the end of the one
     before it, of any description, and not from before the description was last shown: what leads out of sight of
     something is not on the way to it.
 
@@ -68,7 +69,8 @@ def label_embeddings(
     holds = shown(scores, thresholds, descriptions)
     achievements = []
     start = previous_end = 0
-    for step, which in zip(*np.nonzero(_begins(holds)), strict=True):
+    begins = _begins(holds, scores < thresholds - detector.hysteresis if detector.hysteresis else ~holds)
+    for step, which in zip(*np.nonzero(begins), strict=True):
         end = int(step) + 1
         if end != previous_end:
             start, previous_end = previous_end, end
@@ -80,20 +82,32 @@ def label_embeddings(
 
 
 def came_to_show(
-    scores: Float32[np.ndarray, "O M"], thresholds: Float32[np.ndarray, "M"], descriptions: Sequence[str]
+    scores: Float32[np.ndarray, "O M"],
+    thresholds: Float32[np.ndarray, "M"],
+    descriptions: Sequence[str],
+    hysteresis: float = 0.0,
 ) -> Bool[np.ndarray, "T M"]:
-    """Which descriptions observations 1..T show that the observation before each did not.
+    """Which descriptions observations 1..T show that were not shown before each.
 
     Args:
         scores: cosine similarities in [-1, 1] of observations 0..T.
         thresholds: of each description.
         descriptions: the M descriptions.
+        hysteresis: how far below its threshold a score must have been for its description not to have been shown; 0: not to
+            be shown is enough.
     """
-    return _begins(shown(scores, thresholds, descriptions))
+    holds = shown(scores, thresholds, descriptions)
+    return _begins(holds, scores < thresholds - hysteresis if hysteresis else ~holds)
 
 
-def _begins(holds: Bool[np.ndarray, "O M"]) -> Bool[np.ndarray, "T M"]:
-    return holds[1:] & ~holds[:-1]
+def _begins(holds: Bool[np.ndarray, "O M"], absent: Bool[np.ndarray, "O M"]) -> Bool[np.ndarray, "T M"]:
+    """When what holds was absent since it last held. No description is both at once."""
+    begins = np.zeros_like(holds)
+    was_absent = absent[0].copy()
+    for step in range(1, len(holds)):
+        begins[step] = holds[step] & was_absent
+        was_absent = (was_absent & ~holds[step]) | absent[step]
+    return begins[1:]
 
 
 def shown(
