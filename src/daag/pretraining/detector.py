@@ -45,7 +45,7 @@ from daag.pretraining.detector_model import (
     preprocessing_of,
     settle,
 )
-from daag.pretraining.label_calibration import HYSTERESIS, calibrated_for_labels, judge
+from daag.pretraining.label_calibration import HYSTERESIS, TARGET, TARGETS, calibrated_for_labels, judge
 from daag.pretraining.labelled_scenes import Batch, LabelledScenes, draw_batch
 from daag.pretraining.scenes import ScenePool, WorldName, random_scene
 from daag.rewards.clip import ClipDetector
@@ -380,7 +380,9 @@ def train(config: PretrainConfig, console: Console) -> None:
     detector = calibrated(ClipDetector.from_pretrained(directory), to_calibrate, rng)
     if config.stage == "ready":
         judged = judge(config.world, detector, config.label_episodes)
-        detector = calibrated_for_labels(detector, judged, rng, HYSTERESIS.get(config.world, 0.0))
+        detector = calibrated_for_labels(
+            detector, judged, rng, HYSTERESIS.get(config.world, 0.0), TARGETS.get(config.world, TARGET)
+        )
     detector.save_pretrained(directory, half=True)
     facts = {
         **({"Started from": came_from} if (came_from := trainer.progress.started_from) else {}),
