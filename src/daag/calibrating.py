@@ -23,7 +23,7 @@ from rich.table import Table
 from daag.assembly import EnvName, load_detector, make_planner
 from daag.episodes import EpisodeStore
 from daag.errors import ConfigError, LifelongBufferError, RewardDetectorError, RunError
-from daag.experiments.exploration_data import Explored, explore
+from daag.experiments.exploration_data import VISIBLE_PIXELS, Explored, explore
 from daag.label_store import open_store
 from daag.report.reliability import RELIABILITY_FILE
 from daag.rewards.calibration import Calibration, Threshold, choose_threshold, family_of
@@ -40,9 +40,6 @@ SOURCE_FILE = "calibrated_on.json"
 
 SEED = 700_000
 """Of the exploring episodes; no experiment uses it."""
-
-VISIBLE_PIXELS = 16
-"""An object counts as seen from so many pixels on, and as not seen without any; in between nothing is said."""
 
 
 @dataclass(frozen=True)

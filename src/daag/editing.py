@@ -319,7 +319,7 @@ def _strip(edited: Edited) -> UInt8[np.ndarray, "H W 3"]:
         rows.append(("changed x 4", difference(mine, source)))
     else:
         rows += [("oracle", edited.oracle[chosen]), ("error x 4", difference(mine, edited.oracle[chosen]))]
-    title = [f"{segment.episode.id}: {segment.plan.sentence}", *_told(edited.scores)[1:]]
+    title = [f"{segment.episode.id}: {segment.plan.sentence}", *told(edited)[1:]]
     captions = [f"frame {segment.frame_index[position]}" for position in chosen]
     return edit_strip(rows, title, captions, scale=max(1, 128 // source.shape[2]))
 
@@ -332,10 +332,7 @@ def _shown(masks: "list[Bool[np.ndarray, 'N H W']]") -> np.ndarray:
 
 def told(edited: Edited) -> list[str]:
     """The result in lines of text, for a terminal."""
-    return _told(edited.scores)
-
-
-def _told(scores: dict[str, object]) -> list[str]:
+    scores = edited.scores
     lines = [f"{scores['plan']}: {scores['num_frames']} frames of {scores['episode']}"]
     kept = "identical" if scores["outside_identical"] else "NOT all identical"
     lines.append(f"pixels outside: {kept}")

@@ -163,3 +163,10 @@ def test_with_hysteresis_only_what_was_clearly_gone_comes_again():
     assert begins(flickering, 0.2) == [1, 7]
     assert begins([0.4, 0.6, 0.1, 0.4, 0.6], 0.2) == [4]  # at first it may have been there already
     assert begins([0.4, 0.6], 0.2) == []
+
+
+def test_labels_wait_until_a_description_was_clearly_gone():
+    detector = Scores({ON: [0.1, 0.6, 0.45, 0.6, 0.1, 0.7]})
+    assert [each.end for each in label(episode(5), [ON], detector)] == [1, 3, 5]
+    detector.hysteresis = 0.2
+    assert [each.end for each in label(episode(5), [ON], detector)] == [1, 5]

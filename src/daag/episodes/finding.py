@@ -46,14 +46,14 @@ class Wanted:
         for column in ("instruction", "env_id", "origin"):
             value = getattr(self, column)
             if value is not None:
-                parts.append(f"{column} = {_quoted(value)}")
+                parts.append(f"{column} = {quoted(value)}")
         if self.achieved is not None:
-            parts.append(f"array_has(achieved, {_quoted(self.achieved)})")
+            parts.append(f"array_has(achieved, {quoted(self.achieved)})")
         if self.by is not None:
             place = (
                 "1"
                 if self.achieved is None
-                else f"CAST(array_position(achieved, {_quoted(self.achieved)}) AS BIGINT)"
+                else f"CAST(array_position(achieved, {quoted(self.achieved)}) AS BIGINT)"
             )
             parts.append(f"array_element(achieved_at, {place}) <= {self.by}")
         if self.outcome in ("terminated", "truncated"):
@@ -62,9 +62,10 @@ class Wanted:
             parts.append(f"cardinality(achieved) {'>' if self.outcome == 'achieved' else '='} 0")
         for sign, time in ((">=", self.since), ("<", self.until)):
             if time is not None:
-                parts.append(f"stored {sign} timestamp {_quoted(time.isoformat())}")
+                parts.append(f"stored {sign} timestamp {quoted(time.isoformat())}")
         return " AND ".join(parts) or None
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as SQL has it."""
     return "'" + text.replace("'", "''") + "'"

@@ -14,6 +14,7 @@ from jaxtyping import Float32
 from daag.episodes.codec import Row, decode, encode, is_whole, same_content
 from daag.episodes.compaction import compact, compact_all, count_small
 from daag.episodes.episode import Episode
+from daag.episodes.finding import quoted
 from daag.episodes.indexing import PARTITIONS_SEARCHED
 from daag.episodes.rows import StoredRows
 from daag.episodes.storage import named_errors, what_is_at, writing
@@ -280,10 +281,9 @@ class EpisodeStore:
         Raises:
             LifelongBufferError: no room, or no permission; nothing is removed then, or its space is not yet free.
         """
-        listed = ", ".join("'" + id.replace("'", "''") + "'" for id in ids)
         with self._rows.lock, named_errors(f"remove {len(ids)} episodes from {self.path}"):
             self._rows.dataset.checkout_latest()
-            self._rows.dataset.delete(f"id IN ({listed})")
+            self._rows.dataset.delete(f"id IN ({', '.join(map(quoted, ids))})")
             self._rows.refresh()
             compact_all(self._rows.dataset)
         self._rows.refresh()

@@ -17,15 +17,13 @@ from daag.assembly import make_env
 from daag.envs import EpisodeRecorder, make_expert
 from daag.episodes import Episode
 from daag.errors import SceneError
+from daag.experiments.exploration_data import VISIBLE_PIXELS
 from daag.play import name_of
 from daag.tasks import RELATIONS, Fact, Language, Look, language_of, word_swaps
 
 Kind = Literal["true", "exchanged", "one word", "near miss"]
 
 FALSE_KINDS: tuple[Kind, ...] = ("exchanged", "one word", "near miss")
-
-VISIBLE_PIXELS = 16
-"""From so many on an object counts as seen."""
 
 STEPS_BACK = 2
 """So many steps more, at most, a near miss lies before the moment at which the fact came true."""

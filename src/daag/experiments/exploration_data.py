@@ -12,6 +12,9 @@ from daag.episodes import Episode
 from daag.play import name_of
 from daag.tasks import CARRYING_KINDS, Fact, all_looks, is_held_out, language_of, possible_facts
 
+VISIBLE_PIXELS = 16
+"""An object counts as seen from so many pixels on, and as not seen without any; in between nothing is said."""
+
 
 @dataclass(frozen=True, eq=False)
 class Explored:

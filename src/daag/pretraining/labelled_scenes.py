@@ -16,15 +16,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from daag.errors import ModelError
+from daag.experiments.exploration_data import VISIBLE_PIXELS
 from daag.pretraining.captions import NUM_IDS, UNTOLD, Captions, captions_of, is_withheld
 from daag.pretraining.scenes import RenderedScene, ScenePool
 from daag.pretraining.withheld import about_hushed, hushed_of, ruled_out_of
 from daag.tasks import Fact, language_of
 
 PATCH_PIXELS = 8
-
-VISIBLE_PIXELS = 16
-"""An object counts as visible from so many pixels on; with fewer, but more than none, it is left out of the labels."""
 
 PATCH_COVERED = 0.4
 """A patch shows an object from this covered share on."""

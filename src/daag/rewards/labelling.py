@@ -69,7 +69,7 @@ def label_embeddings(
     holds = shown(scores, thresholds, descriptions)
     achievements = []
     start = previous_end = 0
-    begins = _begins(holds, scores < thresholds - detector.hysteresis if detector.hysteresis else ~holds)
+    begins = _begins(holds, scores, thresholds, detector.hysteresis)
     for step, which in zip(*np.nonzero(begins), strict=True):
         end = int(step) + 1
         if end != previous_end:
@@ -96,12 +96,17 @@ def came_to_show(
         hysteresis: how far below its threshold a score must have been for its description not to have been shown; 0: not to
             be shown is enough.
     """
-    holds = shown(scores, thresholds, descriptions)
-    return _begins(holds, scores < thresholds - hysteresis if hysteresis else ~holds)
+    return _begins(shown(scores, thresholds, descriptions), scores, thresholds, hysteresis)
 
 
-def _begins(holds: Bool[np.ndarray, "O M"], absent: Bool[np.ndarray, "O M"]) -> Bool[np.ndarray, "T M"]:
+def _begins(
+    holds: Bool[np.ndarray, "O M"],
+    scores: Float32[np.ndarray, "O M"],
+    thresholds: Float32[np.ndarray, "M"],
+    hysteresis: float,
+) -> Bool[np.ndarray, "T M"]:
     """When what holds was absent since it last held. No description is both at once."""
+    absent = scores < thresholds - hysteresis if hysteresis else ~holds
     begins = np.zeros_like(holds)
     was_absent = absent[0].copy()
     for step in range(1, len(holds)):
