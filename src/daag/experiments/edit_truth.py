@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from daag.diffusion.interior import growths
 from daag.diffusion.lab import srgb_to_lab
-from daag.diffusion.reshaping import BOX_GROWTH
 from daag.envs import facts_at, rerender
 from daag.experiments.fidelity import changes, outside_identical, structural_similarity
 from daag.hindsight import EditedSegment
-from daag.tasks import COLOURS, Fact, ObjectEdit, family_of
+from daag.tasks import COLOURS, SOLIDS, Fact, ObjectEdit, family_of
 
 MIN_PIXELS = 12
 """An object with fewer visible pixels is not judged."""
@@ -57,13 +57,12 @@ class EditTruth:
         return self.predicate_holds and self.looks_right >= TRUE_SHARE
 
 
-def measure(segment: EditedSegment, target: str | None, replaced_box: int = BOX_GROWTH) -> EditTruth:
+def measure(segment: EditedSegment, target: str | None) -> EditTruth:
     """Compare an edit with the oracle's.
 
     Args:
         segment: of an episode with a world state.
         target: the description that the edited end must show; None where the edit was made for none.
-        replaced_box: pixels around an object's bounding box that a change of kind may touch.
 
     Raises:
         EditError: the episode has no world state, or the plan does not fit its scene.
@@ -103,14 +102,13 @@ def measure(segment: EditedSegment, target: str | None, replaced_box: int = BOX_
             judged[index] = True
             right[index] &= to_oracle < min(rivals)
     edit_change, oracle_change, errors = changes(edited, oracle, list(masks.values()))
-    growth = replaced_box if any(edit.changes_kind for edit in plan.edits) else None
     return EditTruth(
         predicate_holds=target is None or Fact.parse(target) in facts_at(episode, int(frames[-1]), plan),
         looks_right=float(right[judged].mean()) if judged.any() else 0.0,
         squared_errors=(squared, 3 * count),
         similarity=(similar, count),
         outside_identical=outside_identical(
-            segment.source, segment.edited, [(mask, growth) for mask in masks.values()]
+            segment.source, segment.edited, list(zip(masks.values(), growths(plan), strict=True))
         ),
         flicker=(edit_change, oracle_change),
         temporal_error=errors,
@@ -120,7 +118,7 @@ def measure(segment: EditedSegment, target: str | None, replaced_box: int = BOX_
 
 def _best_turn(segment: EditedSegment, edit: ObjectEdit) -> float:
     """The turn of a new kind with which the oracle comes nearest to the edit's anchor frame, radians."""
-    shape = family_of(edit.kinds).get(edit.kinds[1])
+    shape = family_of(edit.kinds).get(edit.kinds[1]) or SOLIDS.get(edit.kinds[1])
     if shape is None or not shape.sides:
         return 0.0
     mask = segment.mask(edit.source)

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float32, UInt8
 from scipy.ndimage import gaussian_filter
 
 from daag.diffusion.compositing import dilate
+from daag.diffusion.interior import Growth
 
 _STABILISERS = ((0.01 * 255) ** 2, (0.03 * 255) ** 2)
 _WINDOW = {"sigma": (0.0, 1.5, 1.5, 0.0), "truncate": 3.5}
@@ -74,15 +75,14 @@ def changes(
 def outside_identical(
     source: UInt8[np.ndarray, "N H W 3"],
     edited: UInt8[np.ndarray, "N H W 3"],
-    masks: Sequence[tuple[Bool[np.ndarray, "N H W"], int | None]],
+    masks: Sequence[tuple[Bool[np.ndarray, "N H W"], Growth | None]],
 ) -> bool:
     """Whether every pixel that no edit may touch is the source's, byte by byte.
 
     Args:
         source: the frames.
         edited: the same, edited.
-        masks: of each edited object where it is seen, and by how many pixels its bounding box grows to what may change;
-            None where its kind stays, so that only its pixels and a rim of one may.
+        masks: of each edited object where it is seen, and by how much its bounding box grows to what may change; None where its kind stays, so that only its pixels and a rim of one may.
     """
     touched = np.zeros(source.shape[:3], dtype=bool)
     for mask, growth in masks:
@@ -91,6 +91,7 @@ def outside_identical(
                 touched[index] |= dilate(mask[index])
                 continue
             rows, columns = np.nonzero(mask[index])
-            top, left = max(rows.min() - growth, 0), max(columns.min() - growth, 0)
-            touched[index, top : rows.max() + growth + 1, left : columns.max() + growth + 1] = True
+            pixels = growth if isinstance(growth, int) else growth(mask[index])
+            top, left = max(rows.min() - pixels, 0), max(columns.min() - pixels, 0)
+            touched[index, top : rows.max() + pixels + 1, left : columns.max() + pixels + 1] = True
     return bool((source == edited).all(axis=-1)[~touched].all())

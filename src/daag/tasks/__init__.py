@@ -8,6 +8,7 @@ from daag.tasks.outlines import OUTLINES, Outline
 from daag.tasks.palette import COLOURS, SHADES, sample_shade
 from daag.tasks.relations import RELATIONS, Fact, Relation, possible_facts
 from daag.tasks.shapes import OBJECT_HEIGHT, SHAPES, Shape, UprightShape, family_of
+from daag.tasks.solids import LIKE_SIZED, SOLIDS, Built, Part
 from daag.tasks.task import Subgoal, Task
 from daag.tasks.word_swap import word_swaps
 
@@ -18,13 +19,16 @@ __all__ = [
     "GRID",
     "KINDS",
     "LANGUAGES",
+    "LIKE_SIZED",
     "OBJECT_HEIGHT",
     "OUTLINES",
     "RELATIONS",
     "ROOM",
     "SHADES",
     "SHAPES",
+    "SOLIDS",
     "STACKING",
+    "Built",
     "EditPlan",
     "Fact",
     "Language",
@@ -32,6 +36,7 @@ __all__ = [
     "ObjectEdit",
     "Operation",
     "Outline",
+    "Part",
     "Relation",
     "Shape",
     "Subgoal",

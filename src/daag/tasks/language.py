@@ -8,6 +8,7 @@ from daag.tasks.outlines import OUTLINES
 from daag.tasks.palette import COLOURS
 from daag.tasks.relations import Fact, Relation
 from daag.tasks.shapes import SHAPES
+from daag.tasks.solids import LIKE_SIZED
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ BOARD = Language(
     ("touching", "left of", "above", "apart from", "in", "pointed at"),
     tuple(OUTLINES),
 )
-ROOM = Language("room", ROOM_KINDS, tuple(COLOURS), ("in front",))
+ROOM = Language("room", ROOM_KINDS, tuple(COLOURS), ("in front",), LIKE_SIZED)
 GRID = Language(
     "grid", GRID_KINDS, ("red", "green", "blue", "purple", "yellow", "grey"), ("in front",)
 )  # MiniGrid and BabyAI

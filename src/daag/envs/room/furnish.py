@@ -10,12 +10,12 @@ import numpy as np
 from daag.envs.camera import CameraPose
 from daag.envs.room.predicates import REACH
 from daag.envs.room.scene import AGENT_RADIUS, EYE_HEIGHT, Furniture, Rgb, RoomScene, Spot
-from daag.envs.room.shapes import FURNITURE, OBJECTS, ON_FURNITURE, Built
+from daag.envs.room.shapes import FURNITURE, ON_FURNITURE
 from daag.envs.room.space import is_free
 from daag.envs.scene import VARIATIONS, SceneObject
 from daag.envs.shading import Light
 from daag.errors import SceneError
-from daag.tasks import Look
+from daag.tasks import SOLIDS, Built, Look
 
 HALF_SIZE = (2.4, 3.0)
 """Metres from the middle of the room to a wall, least and most. Fixed by how often random exploration reaches an object;
@@ -158,7 +158,7 @@ def _spots(
         taken.add(wanted)
         spots.append(spot)
         if spot.z == 0.0:
-            obstacles.append((spot, OBJECTS[look.kind]))
+            obstacles.append((spot, SOLIDS[look.kind]))
     return tuple(spots)
 
 
@@ -179,7 +179,7 @@ def _spot(
     place: str,
     obstacles: Sequence[tuple[Spot, Built]],
 ) -> Spot | None:
-    built = OBJECTS[look.kind]
+    built = SOLIDS[look.kind]
     radius = max(built.footprint)
     yaw = float(rng.uniform(-pi, pi))
     piece = next((each for each in furniture if place.endswith(f" {each.name}")), None)
@@ -220,7 +220,7 @@ def _start(
 ) -> tuple[float, float, float] | None:
     """Somewhere on the floor, out of reach of every object."""
     obstacles = [(piece.spot, FURNITURE[piece.name]) for piece in furniture]
-    obstacles += [(spot, OBJECTS[look.kind]) for look, spot in zip(looks, spots, strict=True)]
+    obstacles += [(spot, SOLIDS[look.kind]) for look, spot in zip(looks, spots, strict=True)]
     for _ in range(60):
         x, y = (float(rng.uniform(-h, h)) for h in half)
         far = all((x - spot.x) ** 2 + (y - spot.y) ** 2 > START_APART**2 for spot in spots)

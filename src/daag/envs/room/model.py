@@ -11,11 +11,11 @@ from daag.envs.camera import CameraPose
 from daag.envs.room.furnish import eye
 from daag.envs.room.predicates import HALF_ANGLE, REACH, in_sight, off_ahead
 from daag.envs.room.scene import WALL_HEIGHT, RoomScene, Spot
-from daag.envs.room.shapes import FURNITURE, OBJECTS, Built, Part
+from daag.envs.room.shapes import FURNITURE
 from daag.envs.scene import Scene, blotches
 from daag.envs.scene_model import SceneModel
 from daag.envs.shading import Surfaces, Texture
-from daag.tasks import Fact
+from daag.tasks import SOLIDS, Built, Fact, Part
 
 JOINTS = ("x", "y", "yaw", "pitch")
 """Of the eye: metres and radians. These are all of qpos; objects and furniture do not move."""
@@ -41,7 +41,7 @@ class RoomModel(SceneModel):
         """Compile a scene. The eye starts at the origin; the caller sets qpos."""
         assert isinstance(scene, RoomScene)
         bodies = [
-            _body(f"object{index}", spot, OBJECTS[item.look.kind], item.scale)
+            _body(f"object{index}", spot, SOLIDS[item.look.kind], item.scale)
             for index, (item, spot) in enumerate(zip(scene.objects, scene.spots, strict=True))
         ]
         bodies += [_body(piece.name, piece.spot, FURNITURE[piece.name], 1.0) for piece in scene.furniture]
@@ -76,7 +76,7 @@ class RoomModel(SceneModel):
 
     def is_near(self, x: float, y: float, index: int, spare: float = 0.0) -> bool:
         """Whether an object is within reach of a point of the floor, with so many metres to spare."""
-        spot, built = self.scene.spots[index], OBJECTS[self.scene.objects[index].look.kind]
+        spot, built = self.scene.spots[index], SOLIDS[self.scene.objects[index].look.kind]
         return hypot(spot.x - x, spot.y - y) <= REACH + max(built.footprint) - spare
 
     def sees(self, x: float, y: float, index: int) -> bool:

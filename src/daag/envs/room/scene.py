@@ -1,10 +1,12 @@
 """What a room consists of besides objects, light and camera: walls, a floor, furniture, and where everything stands."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from daag.envs.room.shapes import FURNITURE, OBJECTS, Built
+from daag.envs.room.shapes import FURNITURE
 from daag.envs.scene import Scene
 from daag.errors import SceneError
+from daag.tasks import SOLIDS, Built
 
 EYE_HEIGHT = 0.8
 """Metres above the floor."""
@@ -74,12 +76,20 @@ class RoomScene(Scene):
         if unknown:
             raise SceneError(f"expected furniture of {', '.join(FURNITURE)}, got {', '.join(unknown)}")
 
+    def turned(self, turns: Mapping[str, float]) -> "RoomScene":
+        """The same scene with some objects, by name, turned about the vertical by so many radians."""
+        spots = tuple(
+            replace(spot, yaw=spot.yaw + turns.get(name, 0.0))
+            for name, spot in zip(self.names, self.spots, strict=True)
+        )
+        return replace(self, spots=spots)
+
     @property
     def obstacles(self) -> tuple[tuple[Spot, Built], ...]:
         """All that one bumps into: furniture, and the objects that stand on the floor."""
         pieces = [(piece.spot, FURNITURE[piece.name]) for piece in self.furniture]
         objects = [
-            (spot, OBJECTS[item.look.kind])
+            (spot, SOLIDS[item.look.kind])
             for spot, item in zip(self.spots, self.objects, strict=True)
             if spot.z == 0.0
         ]

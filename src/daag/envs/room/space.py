@@ -6,7 +6,7 @@ from math import cos, hypot, sin
 import numpy as np
 
 from daag.envs.room.scene import AGENT_RADIUS, RoomScene, Spot
-from daag.envs.room.shapes import Built
+from daag.tasks import Built
 
 STRIDE = 0.05
 """Metres between the points of a way that are tried."""

@@ -1,0 +1,259 @@
+"""Change an object's kind in a room through which an eye walks: the new body, the light on it, and what it bares.
+
+The object stands where it stood and turns with nothing: the new body keeps one turn in the room. As lamp and object both
+keep their place, how bright a surface of it is depends on what it faces in the room and on nothing else; that is read
+from the old body in all frames at once. Where the old body was and the new one is not, floor, walls and furniture are
+continued from around (`backdrop`). Beyond that, shadows stay those of the old body. Source: our choice.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float64, Shaped, UInt8
+from scipy.optimize import least_squares
+
+from daag.diffusion.backdrop import MARGIN, Backdrop, backdrop_of
+from daag.diffusion.compositing import box_mask, dilate, tight_mask
+from daag.diffusion.editor import Conditions
+from daag.diffusion.eyes import Eye, eyes_of
+from daag.diffusion.intrinsics import Intrinsics, inner, octaves
+from daag.diffusion.poses import Pose
+from daag.diffusion.proxies import Proxy
+from daag.diffusion.reshaping import BOX_GROWTH, Reshaped
+from daag.diffusion.solids import cast_solid, height_of, shadowed
+from daag.diffusion.stage import continued
+from daag.diffusion.standing import stand
+from daag.tasks import ROOM, SOLIDS, Built, EditPlan
+
+GROWTH_SHARE = 0.6
+"""Of the breadth and height of the box around the old body, by which the new one may reach out of it: a plant is so much
+higher than a mug."""
+
+NEARER_METRES = 0.03
+"""What is nearer than the new body by so much, and is no object, is in front of it."""
+
+_SKY = 0.25
+"""How much more of the light from everywhere falls on what faces up than on what faces sideways."""
+
+_TOLERANCE = 0.03
+"""Of brightness in [0, 1]: pixels that are farther off, in shadow or shining, count less and less."""
+
+_ABOVE_METRES = 0.004
+"""How far above a surface its shade is looked for."""
+
+_MOST_PIXELS = 600
+
+
+@dataclass(frozen=True, eq=False)
+class Interior:
+    """The eye in each of the frames that are edited."""
+
+    eyes: list[Eye]
+
+    @classmethod
+    def of(cls, conditions: Conditions) -> "Interior | None":
+        """Read it; None where the frames show too little of a floor and of walls."""
+        eyes = eyes_of(conditions) if len(conditions.depth) else None
+        return cls(eyes) if eyes is not None else None
+
+    def reshape(
+        self,
+        frames: UInt8[np.ndarray, "N H W 3"],
+        conditions: Conditions,
+        object_id: int,
+        kind: str,
+        reference: float,
+    ) -> list[Reshaped | None]:
+        """Give an object another kind's shape in all frames.
+
+        Args:
+            frames: the source.
+            conditions: their geometry.
+            object_id: of the object.
+            kind: what it becomes.
+            reference: brightness in [0, 1] whose shading is 0.
+
+        Returns:
+            For each frame the new shape, or None where it cannot be told.
+        """
+        before, after = SOLIDS[conditions.kinds[object_id]], SOLIDS[kind]
+        poses = stand(self.eyes, conditions, object_id, before)
+        light = self._light(frames, conditions, object_id)
+        turn: float | None = None
+        shapes: list[Reshaped | None] = [None] * len(frames)
+        # What shows most of the object decides on a turn that the old body did not show.
+        sizes = (conditions.segmentation == object_id).sum(axis=(1, 2))
+        for index in map(int, np.argsort(-sizes, kind="stable")):
+            old, eye = poses[index], self.eyes[index]
+            if old is None:
+                continue
+            if turn is None:
+                turn = old.yaw + eye.heading if before.sides else eye.heading
+            base = old.top - old.scale * height_of(before)
+            new = replace(old, top=base + old.scale * height_of(after), yaw=turn - eye.heading)
+            change = _Change(object_id, (old, before), (new, after), eye, light.seen_by(eye))
+            shapes[index] = _reshaped(frames[index], conditions, index, change, reference)
+        return shapes
+
+    def _light(
+        self, frames: UInt8[np.ndarray, "N H W 3"], conditions: Conditions, object_id: int
+    ) -> "SurfaceLight":
+        """How bright an object's surfaces are in [0, 1] (largest channel), by what they face."""
+        facing, bright = [], []
+        for frame, normals, segmentation, eye in zip(
+            frames, conditions.normals, conditions.segmentation, self.eyes, strict=True
+        ):
+            own = segmentation == object_id
+            if own.any():
+                inside = inner(own)
+                facing.append(normals[inside] / 127.0 @ eye.camera.to_table.T @ eye.to_room.T)
+                bright.append(frame[inside].max(axis=-1) / 255.0)
+        return SurfaceLight.fit(np.concatenate(facing), np.concatenate(bright))
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceLight:
+    """The brightness of an object that keeps its place in a lamp's light, by what its surfaces face."""
+
+    around: float
+    """Of what faces sideways, away from the lamp."""
+    lamp: Float64[np.ndarray, "3"]
+    """Towards the lamp, in the room's axes, as long as what faces it is brighter."""
+
+    def on(
+        self, normals: Float64[np.ndarray, "*N 3"], lit: Shaped[np.ndarray, "*N"] | bool = True
+    ) -> Float64[np.ndarray, "*N"]:
+        """Brightness of surfaces with these unit normals, whether or not the lamp reaches them."""
+        facing = np.maximum(normals @ self.lamp, 0.0)
+        return np.asarray(self.around * (1.0 + _SKY * normals[..., 2]) + lit * facing)
+
+    def seen_by(self, eye: Eye) -> "SurfaceLight":
+        """The same light in the table coordinates of an eye's camera."""
+        return replace(self, lamp=eye.to_room.T @ self.lamp)
+
+    @classmethod
+    def fit(cls, normals: Float64[np.ndarray, "K 3"], bright: Float64[np.ndarray, "K"]) -> "SurfaceLight":
+        """The light that explains the brightness of surfaces; where they do not tell, it comes from above."""
+        every = max(1, len(bright) // _MOST_PIXELS)
+        normals, bright = normals[::every], bright[::every]
+        usual = float(np.median(bright)) / 1.5
+
+        def residuals(values: np.ndarray) -> np.ndarray:
+            light = cls(float(values[0]), values[1:])
+            unusual = (values - begin) / (0.5 * max(usual, 0.02))
+            return np.concatenate([(light.on(normals) - bright) / _TOLERANCE, unusual])
+
+        begin = usual * np.array([1.0, 0.0, 0.0, 1.0])
+        found = least_squares(residuals, begin, loss="cauchy", max_nfev=30).x
+        return cls(max(float(found[0]), 1e-3), found[1:])  # some light comes from everywhere
+
+
+@dataclass(frozen=True, eq=False)
+class _Change:
+    """What happens to an object in one frame."""
+
+    object_id: int
+    old: tuple[Pose, Built]
+    new: tuple[Pose, Built]
+    eye: Eye
+    light: SurfaceLight
+    """In the camera's table coordinates."""
+
+
+def _reshaped(
+    frame: UInt8[np.ndarray, "H W 3"],
+    conditions: Conditions,
+    position: int,
+    change: _Change,
+    reference: float,
+) -> Reshaped:
+    """One frame with the new body."""
+    segmentation, depth, normals = (
+        part[position] for part in (conditions.segmentation, conditions.depth, conditions.normals)
+    )
+    camera = change.eye.camera
+    own = segmentation == change.object_id
+    old = tight_mask(segmentation, depth, change.object_id)
+    proxy = cast_solid(camera, *change.new)
+    surface, facing = proxy.surface
+    nearer = (segmentation == 0) & (depth > 0) & (depth < surface - NEARER_METRES)
+    reach = box_mask(segmentation, depth, change.object_id, (grown(own),) * 4)
+    hides = proxy.hit & (reach & ~nearer)
+    matte = hides.mean(axis=0, dtype=np.float32)
+    new, seen = matte >= 0.5, matte > 0
+    bare = (old & ~new)[..., None]
+    brightness = _lit(proxy, change).sum(axis=0) / np.maximum(proxy.hit.sum(axis=0), 1)
+    shading = octaves(continued(brightness[..., None], seen, reach=1)[..., 0], reference)
+    backdrop = _backdrop(frame, conditions, position, old, change)
+    shown = np.where(bare, backdrop.normals, facing)
+    return Reshaped(
+        mask=old | seen,
+        own=new if new.any() else old,
+        depth=np.where(new, surface, np.where(bare[..., 0], backdrop.depth, depth)).astype(np.float16),
+        normals=np.where(
+            new[..., None] | bare, np.rint(shown @ camera.to_table * 127.0).astype(np.int8), normals
+        ),
+        intrinsics=Intrinsics(
+            matte,
+            np.where(dilate(seen), shading, 0.0).astype(np.float32),
+            frame,
+            backdrop.picture * (1.0 - matte[..., None]),
+        ),
+        hides=hides,
+        highlight=np.zeros(own.shape, dtype=np.float32),
+        pose=change.new[0],
+    )
+
+
+def _lit(proxy: Proxy, change: _Change) -> Float64[np.ndarray, "4 H W"]:
+    """How bright the new body is at each sample, which may lie in its own shade; 0 where samples miss it."""
+    hit = proxy.hit
+    facing = proxy.normals[hit]
+    points = change.eye.camera.rays[hit] * proxy.depth[hit][:, None] + _ABOVE_METRES * facing
+    brightness = np.zeros(hit.shape)
+    brightness[hit] = change.light.on(facing, ~shadowed(points, change.light.lamp, *change.new))
+    return brightness
+
+
+def _backdrop(
+    frame: UInt8[np.ndarray, "H W 3"],
+    conditions: Conditions,
+    position: int,
+    old: Bool[np.ndarray, "H W"],
+    change: _Change,
+) -> Backdrop:
+    """The frame without the old body, in the shadow of the new one; both inside `old` only."""
+    lamp, near = change.light.lamp, dilate(old, MARGIN + 1)
+    shade = np.zeros_like(old)
+    points = change.eye.camera.unproject(conditions.depth[position])
+    shade[near] = shadowed(points[near], lamp, *change.old)
+    backdrop = backdrop_of(frame, conditions, position, change.eye, old, ~dilate(shade))
+    facing = backdrop.normals[old]
+    dark = shadowed(backdrop.points[old] + _ABOVE_METRES * facing, lamp, *change.new)
+    gain = change.light.on(facing, ~dark) / change.light.on(facing)
+    backdrop.picture[old] *= gain[:, None].astype(np.float32)
+    return backdrop
+
+
+Growth = int | Callable[[Bool[np.ndarray, "H W"]], int]
+"""Pixels by which the box around an object grows on every side; or what tells them from the object's pixels."""
+
+
+def growths(plan: EditPlan) -> list[Growth | None]:
+    """By how much of the picture around it each object of a plan may reach into; None: its pixels and a rim of one."""
+    if refurnishes(plan):
+        return [grown if edit.changes_kind else None for edit in plan.edits]
+    return [BOX_GROWTH if any(edit.changes_kind for edit in plan.edits) else None] * len(plan.edits)
+
+
+def refurnishes(plan: EditPlan) -> bool:
+    """Whether the kinds that a plan changes are those of a room."""
+    changed = {kind for edit in plan.edits if edit.changes_kind for kind in edit.kinds}
+    return bool(changed) and changed <= set(ROOM.alike_kinds)
+
+
+def grown(own: Bool[np.ndarray, "H W"]) -> int:
+    """By how many pixels a new body may reach out of the box around an object's pixels."""
+    rows, columns = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
+    return int(np.ceil(GROWTH_SHARE * max(rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1)))

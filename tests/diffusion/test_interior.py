@@ -1,0 +1,132 @@
+"""Changes of kind in a room through which an eye walks, against the simulator's own."""
+
+from functools import cache
+
+import gymnasium
+import numpy as np
+import pytest
+
+from daag.diffusion import ControlNetEditor
+from daag.diffusion.conditions import conditions_of
+from daag.diffusion.editor import Conditions
+from daag.diffusion.eyes import eyes_of
+from daag.diffusion.interior import SurfaceLight
+from daag.diffusion.solids import height_of
+from daag.diffusion.standing import stand
+from daag.envs import ROOM, EpisodeRecorder
+from daag.envs.room import RoomExpert, RoomScene
+from daag.episodes import Episode
+from daag.experiments.edit_truth import measure
+from daag.experiments.fidelity import psnr
+from daag.hindsight import EditedSegment
+from daag.tasks import SOLIDS, EditPlan, Fact, Look, ObjectEdit
+
+
+@cache
+def walked(kind: str, seed: int = 3) -> Episode:
+    """The expert walks to a red object."""
+    env = gymnasium.make(ROOM, num_objects=3)
+    goal = Fact("in front", Look("red", kind))
+    observation, info = env.reset(seed=seed, options={"goal": [goal.description]})
+    recorder = EpisodeRecorder(ROOM, seed, observation, info)
+    expert, ended = RoomExpert(env.unwrapped), False
+    while not ended:
+        action = expert.act(goal)
+        observation, reward, terminated, truncated, info = env.step(action)
+        recorder.add(action, float(reward), terminated, truncated, info)
+        ended = terminated or truncated
+    return recorder.finish("run/walk/0")
+
+
+def seen(kind: str) -> tuple[Episode, Conditions, RoomScene]:
+    episode = walked(kind)
+    every = np.arange(len(episode.frames))
+    assert episode.world_state is not None
+    plan = EditPlan((ObjectEdit("modify", f"red {kind}", f"green {kind}"),))
+    scene = RoomScene.from_json(episode.world_state.scene)
+    assert isinstance(scene, RoomScene)
+    return episode, conditions_of(episode, every, plan), scene
+
+
+def test_an_eye_knows_its_height_and_keeps_its_bearings() -> None:
+    episode, conditions, _ = seen("ball")
+    eyes = eyes_of(conditions)
+    assert eyes is not None and episode.world_state is not None
+    yaw = np.unwrap(episode.world_state.qpos[:, 2])
+    assert np.ptp(yaw) > 0.6  # it did turn
+    off = np.array([eye.heading for eye in eyes]) - yaw
+    quarters = off / (np.pi / 2)
+    assert np.abs(quarters - np.rint(quarters[0])).max() < 0.02
+    assert abs(eyes[0].camera.height - 0.8) < 0.03
+    assert abs(eyes[0].camera.focal_pixels - 49.3) < 1.5
+
+
+def test_without_a_floor_there_is_no_eye() -> None:
+    _, conditions, _ = seen("ball")
+    nothing = Conditions(
+        conditions.segmentation, conditions.object_ids, conditions.depth, np.zeros_like(conditions.normals)
+    )
+    assert eyes_of(nothing) is None
+
+
+@pytest.mark.parametrize("kind", ["mug", "ball", "box", "plant"])
+def test_an_object_is_found_where_it_stands(kind: str) -> None:
+    episode, conditions, scene = seen(kind)
+    eyes, key = eyes_of(conditions), episode.objects.index(f"red {kind}") + 1
+    assert eyes is not None and episode.world_state is not None
+    poses = stand(eyes, conditions, key, SOLIDS[kind])
+    spot, item = scene.spots[key - 1], scene.objects[key - 1]
+    misses = []
+    for pose, (x, y, yaw, _) in zip(poses, episode.world_state.qpos, strict=True):
+        if pose is None:
+            continue
+        ahead = np.array([np.cos(yaw), np.sin(yaw)])
+        away = np.array([spot.x - x, spot.y - y])
+        misses.append(np.hypot(pose.x - away @ [-ahead[1], ahead[0]], pose.y + away @ ahead))
+        assert abs(pose.top - pose.scale * height_of(SOLIDS[kind]) + 0.8 - spot.z) < 0.05
+        assert abs(pose.scale / item.scale - 1.0) < 0.08
+    assert len(misses) >= 3 and np.median(misses) < 0.03
+
+
+def test_light_is_told_by_what_surfaces_face() -> None:
+    rng = np.random.default_rng(0)
+    normals = rng.normal(size=(300, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    true = SurfaceLight(0.3, np.array([0.2, -0.1, 0.3]))
+    bright = true.on(normals)
+    bright[:30] *= 0.5  # in the shade
+    found = SurfaceLight.fit(normals, bright)
+    assert np.abs(found.lamp - true.lamp).max() < 0.03 and abs(found.around - 0.3) < 0.03
+    assert np.allclose(true.on(normals, False), 0.3 * (1.0 + 0.25 * normals[:, 2]))
+
+
+@pytest.mark.parametrize(("kind", "other"), [("ball", "mug"), ("box", "ball"), ("mug", "plant")])
+def test_another_kind_stands_in_an_objects_place_in_every_frame(kind: str, other: str) -> None:
+    episode, conditions, _ = seen(kind)
+    target = next(name for name in (f"blue {other}", f"purple {other}") if name not in episode.objects)
+    plan = EditPlan((ObjectEdit("replace", f"red {kind}", target),))
+    shown = np.flatnonzero((conditions.segmentation == conditions.object_ids[f"red {kind}"]).sum((1, 2)) > 30)
+    edited = ControlNetEditor.from_pretrained("tiny").edit(episode, shown, plan, seed=0)
+    truth = measure(EditedSegment(episode, shown, plan, edited), None)
+    assert truth.outside_identical and truth.true
+    assert psnr(*truth.squared_errors) > 21.0
+
+
+def test_where_no_room_is_seen_pixels_outside_the_box_stay() -> None:
+    rng = np.random.default_rng(0)
+    count, size = 3, (40, 40)
+    segmentation = np.zeros((count, *size), dtype=np.int16)
+    segmentation[:, 12:24, 14:26] = 1
+    episode = Episode(
+        id="noise", env_id="none", instruction="", seed=0,
+        frames=rng.integers(0, 256, (count, *size, 3)).astype(np.uint8),
+        observation_index=np.arange(count, dtype=np.int32), actions=np.zeros((count - 1, 1), dtype=np.float32),
+        rewards=np.zeros(count - 1, dtype=np.float32), terminated=False, truncated=False,
+        depth=(1.0 + 0.1 * rng.random((count, *size))).astype(np.float16),
+        normals=rng.integers(-127, 128, (count, *size, 3)).astype(np.int8),
+        segmentation=segmentation, object_names={1: "red ball"},
+    )  # fmt: skip
+    plan = EditPlan((ObjectEdit("replace", "red ball", "red mug"),))
+    edited = ControlNetEditor.from_pretrained("tiny").edit(episode, np.arange(count), plan, seed=0)
+    changed = (edited != episode.frames).any(axis=-1)
+    assert changed.any() and not changed[:, :11].any() and not changed[:, :, :13].any()
