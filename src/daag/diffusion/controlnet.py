@@ -2,13 +2,14 @@
 
 All crops of all edited objects in all frames go through the models in batches (`painting`). What keeps frames alike:
 one initial noise per object, attention to an anchor, the frame that shows most of the object, and one colour for each
-object, the median of what was painted. What keeps it fast: crops, few steps, batches, and crops that look alike are
-painted once.
+object, the median of what was painted. What keeps it fast: crops, few steps, batches, crops that look alike are painted
+once, and of an object of which only the colour is kept no more than tell it.
 Source: docs/paper.md (an image diffusion model, consistent in geometry and time); the means are our choice.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from daag.diffusion.compositing import SEAM_WEIGHT, box_mask, composite, tight_m
 from daag.diffusion.conditions import conditions_of
 from daag.diffusion.crops import Crop, Geometry, cut_crop
 from daag.diffusion.editor import Conditions
-from daag.diffusion.intrinsics import decompose, reference_brightness
+from daag.diffusion.intrinsics import reference_brightness
 from daag.diffusion.loading import PipelineConfig, load_components
 from daag.diffusion.painting import Commission, Consistency, Painter
 from daag.diffusion.reshaping import Reshaped, behind, reshape, strength_of
@@ -28,7 +29,7 @@ from daag.diffusion.sampling import Sampling
 from daag.diffusion.stage import Body, Stage
 from daag.episodes.episode import Episode
 from daag.errors import ConfigError, EditError
-from daag.tasks import SHADES, EditPlan, family_of
+from daag.tasks import SHADES, EditPlan, Shape, family_of
 
 EMBEDDED = {"tiny": Path(__file__).parent.parent / "pretrained" / "editor-tiny"}
 """Editors inside the package, by name."""
@@ -51,16 +52,19 @@ class EditorConfig:
     """Whether an object starts from one noise in all frames."""
     same_colour: bool = True
     """Whether an object's repaints are brought to one colour in all frames, where the models paint flat colours."""
+    colour_crops: int = 24
+    """Most crops of an object that are painted where all that is kept of them is one colour, evenly spread over the frames;
+    the others are given that colour without being painted."""
     reuse: bool = True
     """Whether crops that look alike are painted once; needs shared noise."""
     batch_size: int = 64
     """Most crops in one batch; bounds the memory. Models of the size of Stable Diffusion want 2 to 8."""
 
     def __post_init__(self) -> None:
-        if self.num_inference_steps < 1 or self.batch_size < 1:
+        if min(self.num_inference_steps, self.batch_size, self.colour_crops) < 1:
             raise ConfigError(
-                "expected at least one inference step and a batch of one crop, got "
-                f"{self.num_inference_steps} and {self.batch_size}"
+                "expected at least one inference step, a batch of one crop and one crop to take the colour of, got "
+                f"{self.num_inference_steps}, {self.batch_size} and {self.colour_crops}"
             )
 
 
@@ -97,6 +101,7 @@ class ControlNetEditor:
         pipeline: PipelineConfig | None = None,
     ) -> None:
         self.components, self.config = components, config or EditorConfig()
+        self._seen: tuple[weakref.ref[Episode], Mapping[str, Shape], Stage | None] | None = None
         self.pipeline = pipeline or PipelineConfig()
         ties, run = self.config, self.pipeline
         self._painter = Painter(
@@ -159,7 +164,7 @@ class ControlNetEditor:
         if self.components.flat_colours:
             _check_colours(plan)
         frames = episode.frames[frame_index]
-        stage = _stage(episode, plan) if self.config.use_geometry else None
+        stage = self._stage(episode, plan) if self.config.use_geometry else None
         bodies: list[dict[int, Body]] = [{} for _ in frames]
         if stage is not None and (stage.flat or any(edit.changes_kind for edit in plan.edits)):
             bodies = stage.bodies(frames, conditions)
@@ -175,8 +180,6 @@ class ControlNetEditor:
                 "nothing to repaint; ask for frames that show it"
             )
         painted = self._paint(patches, plan, seed)
-        if self.config.same_colour:
-            painted = _in_one_colour(patches, painted)
         edited = frames.copy()
         of_frame: dict[int, list[tuple[_Patch, UInt8[np.ndarray, "S S 3"]]]] = {}
         for patch, image in zip(patches, painted, strict=True):
@@ -194,6 +197,16 @@ class ControlNetEditor:
                 pasted = crop.paste(frame, image)
                 edited[position] = composite(frame, pasted, patch.mask, patch.own, seam_weight)
         return edited
+
+    def _stage(self, episode: Episode, plan: EditPlan) -> Stage | None:
+        """Camera and light, from frames of the whole episode: what is matte or glossy shows in some of them only. That of the
+        episode that was edited last is kept, for its other plans."""
+        shapes = family_of({name.split()[-1] for name in (*episode.objects, *plan.renaming.values())})
+        if self._seen is None or self._seen[0]() is not episode or self._seen[1] != shapes:
+            few = np.unique(np.linspace(0, len(episode.frames) - 1, STAGE_FRAMES).round().astype(int))
+            stage = Stage.of(episode.frames[few], conditions_of(episode, few, plan), shapes)
+            self._seen = weakref.ref(episode), shapes, stage
+        return self._seen[2]
 
     def _patches(
         self,
@@ -245,24 +258,48 @@ class ControlNetEditor:
                 continue
             mask = (box_mask if reshaped else tight_mask)(segmentation, depth, object_id)
             seen: Geometry = "outside" if reshaped and geometry != "none" else geometry
-            intrinsics = None
+            highlight = coverage = None
             if stage is not None and seen == "full":
                 highlight = stage.highlight(frame, depth, normals, own, object_id)
                 coverage = stage.coverage(bodies[position], object_id, segmentation, depth)
-                if highlight is not None or coverage is not None:
-                    intrinsics = decompose(frame, own, reference, highlight, coverage)
-            crop = cut_crop(frame, mask, own, depth, normals, size, seen, reference, intrinsics)
+            crop = cut_crop(
+                frame, mask, own, depth, normals, size, seen, reference, None, highlight, coverage
+            )
             yield _Patch(position, number, own, mask, crop, relative)
 
     def _paint(self, patches: list[_Patch], plan: EditPlan, seed: int) -> list[UInt8[np.ndarray, "S S 3"]]:
         """The repainted crop of each patch."""
+        chosen = self._chosen(patches) if self.config.same_colour else range(len(patches))
         commissions = [
             Commission(
                 patch.crop, caption_of(plan.edits[patch.edit].target), patch.edit, int(patch.own.sum())
             )
-            for patch in patches
+            for patch in (patches[position] for position in chosen)
         ]
-        return self._painter.paint(commissions, seed)
+        painted = dict(zip(chosen, self._painter.paint(commissions, seed), strict=True))
+        colours = _one_colour_each(patches, painted) if self.config.same_colour else {}
+        return [
+            np.broadcast_to(colours[patch.edit], (patch.crop.window.side, patch.crop.window.side, 3))
+            if patch.edit in colours and patch.crop.intrinsics is not None
+            else painted[position]
+            for position, patch in enumerate(patches)
+        ]
+
+    def _chosen(self, patches: list[_Patch]) -> list[int]:
+        """Which patches are painted: of an object of which only the colour is kept the anchor and some others."""
+        of_edit: dict[int, list[int]] = {}
+        for position, patch in enumerate(patches):
+            if patch.crop.intrinsics is not None:
+                of_edit.setdefault(patch.edit, []).append(position)
+        chosen = {position for position, patch in enumerate(patches) if patch.crop.intrinsics is None}
+        for mine in of_edit.values():
+            anchor = max(mine, key=lambda position: int(patches[position].own.sum()))
+            spread = np.linspace(0, len(mine) - 1, min(len(mine), self.config.colour_crops)).round()
+            some = [mine[int(place)] for place in spread]
+            if anchor not in some:
+                some[int(np.abs(np.array(some) - anchor).argmin())] = anchor
+            chosen |= set(some)
+        return sorted(chosen)
 
 
 def _check_colours(plan: EditPlan) -> None:
@@ -276,37 +313,22 @@ def _check_colours(plan: EditPlan) -> None:
             )
 
 
-def _stage(episode: Episode, plan: EditPlan) -> Stage | None:
-    """Camera and light, from frames of the whole episode: what is matte or glossy shows in some of them only."""
-    kinds = {name.split()[-1] for name in (*episode.objects, *plan.renaming.values())}
-    few = np.unique(np.linspace(0, len(episode.frames) - 1, STAGE_FRAMES).round().astype(int))
-    return Stage.of(episode.frames[few], conditions_of(episode, few, plan), family_of(kinds))
-
-
-def _in_one_colour(
-    patches: list[_Patch], painted: list[UInt8[np.ndarray, "S S 3"]]
-) -> list[UInt8[np.ndarray, "S S 3"]]:
-    """Repaints in which an object has the same flat colour in every frame, the median of all.
+def _one_colour_each(
+    patches: list[_Patch], painted: dict[int, UInt8[np.ndarray, "S S 3"]]
+) -> dict[int, UInt8[np.ndarray, "3"]]:
+    """The flat colour of each edit in every frame, the median of what was painted.
 
     What varies within a repaint is an error of models that were taught flat colours. Repaints of crops whose shading was
-    not taken out stay as they are: they have no one colour.
+    not taken out have no one colour, and stay as they are.
     """
-    colours = [
-        patch.crop.colour(image) if patch.crop.intrinsics is not None else None
-        for patch, image in zip(patches, painted, strict=True)
-    ]
     of_edit: dict[int, list[np.ndarray]] = {}
-    for patch, colour in zip(patches, colours, strict=True):
-        if colour is not None:
-            of_edit.setdefault(patch.edit, []).append(colour)
-    common = {
+    for position, image in painted.items():
+        if patches[position].crop.intrinsics is not None:
+            of_edit.setdefault(patches[position].edit, []).append(patches[position].crop.colour(image))
+    return {
         number: np.clip(np.rint(np.median(mine, axis=0)), 0, 255).astype(np.uint8)
         for number, mine in of_edit.items()
     }
-    return [
-        image if colour is None else np.broadcast_to(common[patch.edit], image.shape)
-        for patch, image, colour in zip(patches, painted, colours, strict=True)
-    ]
 
 
 def _bodies_after(

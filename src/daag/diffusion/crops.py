@@ -165,6 +165,8 @@ def cut_crop(
     geometry: Geometry = "full",
     reference: float | None = None,
     intrinsics: Intrinsics | None = None,
+    highlight: Float32[np.ndarray, "H W"] | None = None,
+    coverage: Float32[np.ndarray, "H W"] | None = None,
 ) -> Crop:
     """Cut one object out of one frame.
 
@@ -178,6 +180,8 @@ def cut_crop(
         geometry: how much of depth, normals, matte and shading is shown.
         reference: brightness in [0, 1] that shading is relative to; by default the object's own.
         intrinsics: of the whole frame, where they are known; by default read from the picture.
+        highlight: what is read by, see `decompose`.
+        coverage: likewise.
 
     Raises:
         EditError: the mask is empty.
@@ -193,7 +197,8 @@ def cut_crop(
         if intrinsics is not None:
             intrinsics = intrinsics.cut(window.cut)
         else:
-            intrinsics = decompose(colours, visible, reference)
+            shine, share = (None if known is None else window.cut(known) for known in (highlight, coverage))
+            intrinsics = decompose(colours, visible, reference, shine, share)
         colours = np.where(masked[..., None], intrinsics.flat, colours)
         conditions[4], conditions[5] = intrinsics.matte, intrinsics.shading / SHADING_RANGE
     return Crop(window, colours, masked, conditions, geometry == "outside", intrinsics, source)
