@@ -23,13 +23,15 @@ from daag.diffusion.crops import Crop, Geometry, cut_crop
 from daag.diffusion.editor import Conditions
 from daag.diffusion.intrinsics import reference_brightness
 from daag.diffusion.loading import PipelineConfig, load_components
+from daag.diffusion.looks import check_finish, check_looks, highlight_of, with_finish
 from daag.diffusion.painting import Commission, Consistency, Painter
+from daag.diffusion.regions import repaint_region
 from daag.diffusion.reshaping import Reshaped, behind, reshape, strength_of
 from daag.diffusion.sampling import Sampling
 from daag.diffusion.stage import Body, Stage
 from daag.episodes.episode import Episode
 from daag.errors import ConfigError, EditError
-from daag.tasks import SHADES, EditPlan, Shape, family_of
+from daag.tasks import REGIONS, EditPlan, Shape, family_of
 
 EMBEDDED = {"tiny": Path(__file__).parent.parent / "pretrained" / "editor-tiny"}
 """Editors inside the package, by name."""
@@ -162,7 +164,32 @@ class ControlNetEditor:
         """
         conditions = conditions_of(episode, frame_index, plan)
         if self.components.flat_colours:
-            _check_colours(plan)
+            check_looks(plan)
+        if not self._knows_light or not any(edit.of_region for edit in plan.edits):
+            return self._edit_objects(episode, frame_index, conditions, plan, seed)
+        edited, objects = (
+            episode.frames[frame_index], tuple(edit for edit in plan.edits if not edit.of_region)
+        )  # fmt: skip
+        if objects:
+            part = replace(plan, edits=objects)
+            edited = self._edit_objects(episode, frame_index, conditions.without(REGIONS), part, seed)
+        for edit in plan.edits:
+            if edit.of_region:
+                masks = conditions.segmentation == conditions.object_ids[edit.source]
+                if len(masks) and not masks.any():
+                    raise _nothing_of(edit.source, episode, len(masks))
+                edited = repaint_region(edited, masks, edit.target.split()[0])
+        return edited
+
+    @property
+    def _knows_light(self) -> bool:
+        """Whether light is taken out of the picture and put back, and the models paint flat colours only."""
+        return self.components.flat_colours and self.config.use_geometry
+
+    def _edit_objects(
+        self, episode: Episode, frame_index: np.ndarray, conditions: Conditions, plan: EditPlan, seed: int
+    ) -> UInt8[np.ndarray, "N H W 3"]:
+        """Repaint objects, and what is taken for one."""
         frames = episode.frames[frame_index]
         stage = self._stage(episode, plan) if self.config.use_geometry else None
         bodies: list[dict[int, Body]] = [{} for _ in frames]
@@ -174,11 +201,7 @@ class ControlNetEditor:
             for patch in self._patches(frames, conditions, stage, bodies, plan, number)
         ]
         if len(frames) and not patches:
-            names = " and ".join(edit.source for edit in plan.edits)
-            raise EditError(
-                f"nothing of {names} is visible in the {len(frames)} asked frames of episode {episode.id!r}, so there is "
-                "nothing to repaint; ask for frames that show it"
-            )
+            raise _nothing_of(" and ".join(edit.source for edit in plan.edits), episode, len(frames))
         painted = self._paint(patches, plan, seed)
         edited = frames.copy()
         of_frame: dict[int, list[tuple[_Patch, UInt8[np.ndarray, "S S 3"]]]] = {}
@@ -204,7 +227,8 @@ class ControlNetEditor:
         shapes = family_of({name.split()[-1] for name in (*episode.objects, *plan.renaming.values())})
         if self._seen is None or self._seen[0]() is not episode or self._seen[1] != shapes:
             few = np.unique(np.linspace(0, len(episode.frames) - 1, STAGE_FRAMES).round().astype(int))
-            stage = Stage.of(episode.frames[few], conditions_of(episode, few, plan), shapes)
+            conditions = conditions_of(episode, few, plan).without(REGIONS)
+            stage = Stage.of(episode.frames[few], conditions, shapes)
             self._seen = weakref.ref(episode), shapes, stage
         return self._seen[2]
 
@@ -220,6 +244,9 @@ class ControlNetEditor:
         """What is to be painted of one edit, in the order of frames."""
         edit = plan.edits[number]
         object_id = conditions.object_ids[edit.source]
+        finish = edit.finish if self._knows_light else None
+        if finish is not None:
+            check_finish(edit, stage)
         reshaped = edit.changes_kind
         visible = conditions.segmentation == object_id
         if not visible.any():
@@ -232,7 +259,8 @@ class ControlNetEditor:
         # Once shapes change, those that do not are drawn anew as well: what they touch looks different.
         if stage is not None and any(other.changes_kind for other in plan.edits):
             kinds = conditions.kinds | {conditions.object_ids[e.source]: e.kinds[1] for e in plan.edits}
-            shapes = reshape(frames, conditions, stage, bodies, object_id, kinds, strength, reference)
+            polished = with_finish(stage, object_id, finish)
+            shapes = reshape(frames, conditions, polished, bodies, object_id, kinds, strength, reference)
         relative = strength / max(reference, 1e-6)
         shown: Geometry = "full" if self.components.flat_colours else "natural"
         geometry: Geometry = shown if self.config.use_geometry else "none"
@@ -265,11 +293,23 @@ class ControlNetEditor:
             crop = cut_crop(
                 frame, mask, own, depth, normals, size, seen, reference, None, highlight, coverage
             )
+            if finish is not None and stage is not None and crop.intrinsics is not None:
+                by = highlight_of(finish, frame, depth, normals, own, stage, strength)
+                crop = crop.brightened(by if highlight is None else by - highlight)
             yield _Patch(position, number, own, mask, crop, relative)
 
     def _paint(self, patches: list[_Patch], plan: EditPlan, seed: int) -> list[UInt8[np.ndarray, "S S 3"]]:
         """The repainted crop of each patch."""
-        chosen = self._chosen(patches) if self.config.same_colour else range(len(patches))
+        chosen = self._chosen(patches) if self.config.same_colour else list(range(len(patches)))
+        # An object that only gets another finish keeps its own colour.
+        kept = [
+            position
+            for position in chosen
+            if plan.edits[patches[position].edit].name == plan.edits[patches[position].edit].source
+            and patches[position].crop.intrinsics is not None
+            and patches[position].shape is None
+        ]
+        chosen = [position for position in chosen if position not in set(kept)]
         commissions = [
             Commission(
                 patch.crop, caption_of(plan.edits[patch.edit].target), patch.edit, int(patch.own.sum())
@@ -277,6 +317,7 @@ class ControlNetEditor:
             for patch in (patches[position] for position in chosen)
         ]
         painted = dict(zip(chosen, self._painter.paint(commissions, seed), strict=True))
+        painted |= {position: patches[position].crop.rgb for position in kept}
         colours = _one_colour_each(patches, painted) if self.config.same_colour else {}
         return [
             np.broadcast_to(colours[patch.edit], (patch.crop.window.side, patch.crop.window.side, 3))
@@ -302,15 +343,11 @@ class ControlNetEditor:
         return sorted(chosen)
 
 
-def _check_colours(plan: EditPlan) -> None:
-    """Refuse looks that one flat colour is not: patterns and materials."""
-    for edit in plan.edits:
-        words = edit.target.split()[:-1]
-        if len(words) != 1 or words[0] not in SHADES:
-            raise EditError(
-                f"this editor was taught to paint each object in one flat colour, {', '.join(SHADES)}, so it cannot make a "
-                f"{edit.target!r}; name a colour and a kind, or load a pipeline that was taught more"
-            )
+def _nothing_of(names: str, episode: Episode, count: int) -> EditError:
+    return EditError(
+        f"nothing of {names} is visible in the {count} asked frames of episode {episode.id!r}, so there is nothing to "
+        "repaint; ask for frames that show it"
+    )
 
 
 def _one_colour_each(
@@ -348,7 +385,8 @@ def _bodies_after(
         if object_id in known and edit.kinds[1] in stage.shapes:
             colour = patch.crop.colour(image).astype(np.float64) * patch.strength
             pose = patch.shape.pose if patch.shape is not None else known[object_id].pose
-            after[object_id] = Body(stage.shapes[edit.kinds[1]], pose, colour, known[object_id].gloss)
+            gloss = with_finish(stage, object_id, edit.finish).gloss.get(object_id, 0.0)
+            after[object_id] = Body(stage.shapes[edit.kinds[1]], pose, colour, gloss)
     return after
 
 

@@ -115,6 +115,12 @@ class Crop:
         intrinsics = replace(self.intrinsics, behind=self.window.cut(behind))
         return replace(self, intrinsics=intrinsics, source=self.window.cut(frame))
 
+    def brightened(self, by: Float32[np.ndarray, "H W"]) -> "Crop":
+        """The same crop with so many grey levels more on the object, whatever its colour."""
+        assert self.intrinsics is not None
+        behind = self.intrinsics.behind + (self.intrinsics.matte * self.window.cut(by))[..., None]
+        return replace(self, intrinsics=replace(self.intrinsics, behind=behind))
+
     def paste(
         self, frame: UInt8[np.ndarray, "H W 3"], painted: UInt8[np.ndarray, "S S 3"]
     ) -> UInt8[np.ndarray, "H W 3"]:

@@ -94,6 +94,15 @@ class Scene:
         ]
         return replace(self, objects=tuple(objects))
 
+    def with_gloss(self, gloss: Mapping[str, float]) -> "Scene":
+        """The same scene with some objects, by name, as glossy as is said."""
+        objects = [replace(item, gloss=gloss.get(str(item.look), item.gloss)) for item in self.objects]
+        return replace(self, objects=tuple(objects))
+
+    def with_regions(self, albedos: Mapping[str, Sequence[float] | np.ndarray]) -> "Scene":
+        """The same scene with some regions, which are fields of the world's own scene, in other albedos."""
+        return replace(self, **{name: _rgb(albedo) for name, albedo in albedos.items()})
+
     def to_json(self) -> str:
         """Serialise; `from_json` gives an equal scene back."""
         return json.dumps(asdict(self), sort_keys=True)
