@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -101,7 +101,8 @@ class Scene:
 
     def with_regions(self, albedos: Mapping[str, Sequence[float] | np.ndarray]) -> "Scene":
         """The same scene with some regions, which are fields of the world's own scene, in other albedos."""
-        return replace(self, **{name: _rgb(albedo) for name, albedo in albedos.items()})
+        fields: dict[str, Any] = {name: _rgb(albedo) for name, albedo in albedos.items()}
+        return replace(self, **fields)
 
     def to_json(self) -> str:
         """Serialise; `from_json` gives an equal scene back."""

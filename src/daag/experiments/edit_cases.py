@@ -28,7 +28,6 @@ from daag.tasks import (
     Look,
     ObjectEdit,
     Subgoal,
-    alike,
     family_of,
     is_held_out,
     language_of,
@@ -138,7 +137,11 @@ def _looks(episode: Episode, env_name: str, rng: np.random.Generator) -> Iterato
             target = others[int(rng.integers(len(others)))]
             yield _case(episode, frame_index, ObjectEdit("modify", name, str(target)))
         others = free(
-            [each for each in language.looks if each.kind != look.kind and alike(look.kind, each.kind)]
+            [
+                each
+                for each in language.looks
+                if each.kind != look.kind and language.alike(look.kind, each.kind)
+            ]
         )
         if others:
             target = others[int(rng.integers(len(others)))]
