@@ -111,6 +111,20 @@ def test_where_no_simulator_and_no_detector_is_known_it_says_so(store, tmp_path)
     assert Image.open(tmp_path / STRIP).size
 
 
+def test_another_table_and_a_finish_leave_the_names_as_they_are(store, source, subject, tmp_path):
+    changes = ("table -> green table", f"{subject} -> shiny {subject}")
+    result = edit_stored(EditOptions(store, source.id, changes, tmp_path, detector="none"))
+    assert result.episode.objects == source.objects
+    assert (result.episode.segmentation == source.segmentation[result.segment.frame_index]).all()
+    assert ("modify", "table", "green table") in result.episode.provenance.plan
+    assert result.scores["outside_identical"] and result.scores["oracle"]["masked_psnr_db"] > 28
+
+
+def test_geometry_tells_the_table_where_no_simulator_does(store, tmp_path):
+    result = edit_stored(EditOptions(store, "elsewhere", ("table -> green table",), tmp_path))
+    assert result.scores["num_pixels_changed"] > 0.5 * result.segment.source[..., 0].size
+
+
 @pytest.mark.parametrize(
     ("changes", "settings", "error", "words"),
     [

@@ -23,6 +23,8 @@ from daag.assembly import env_name_of, load_detector, load_editor, make_planner
 from daag.diffusion import VideoEditor
 from daag.diffusion.controlnet import EMBEDDED
 from daag.diffusion.interior import growths
+from daag.diffusion.regions import with_level_region
+from daag.envs import with_regions
 from daag.episodes import Episode, EpisodeStore, Provenance, cut
 from daag.errors import (
     ConfigError,
@@ -44,7 +46,7 @@ from daag.report.pictures import masks_over
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
 from daag.rewards.labelling import label
-from daag.tasks import EditPlan, Fact, Look, parse_changes
+from daag.tasks import KINDS, EditPlan, Fact, Look, parse_changes
 
 FILM, STRIP, SCORES, STORE = "edited.gif", "strip.png", "scores.json", "episodes.lance"
 STRIP_FRAMES = 8
@@ -65,8 +67,8 @@ class EditOptions:
     episode: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="EPISODE")]
     """Which one; `daag memory ls STORE --ids True` names them."""
     change: Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
-    """What becomes what: "red cube -> green cube", or "red cube <-> blue cube" for two that trade looks. Given several
-    times, all are made in one pass."""
+    """What becomes what: "red cube -> green cube", "red cube -> shiny red cube", "table -> green table", or
+    "red cube <-> blue cube" for two that trade looks. Given several times, all are made in one pass."""
     out: Path
     """Directory for the film, the strip, the scores and the edited episode."""
     editor: str = "tiny"
@@ -117,10 +119,11 @@ def edit_stored(config: EditOptions) -> Edited:
     first, last = _selected(episode, config.observations)
     detector = _detector(config.detector, episode)
     frames = np.arange(episode.observation_index[first], episode.observation_index[last] + 1)
-    segment = EditedSegment(episode, frames, plan, editor.edit(episode, frames, plan, config.seed))
+    marked = (with_level_region if episode.world_state is None else with_regions)(episode, plan)
+    segment = EditedSegment(marked, frames, plan, editor.edit(marked, frames, plan, config.seed))
     estimated = episode.provenance.models.get(ROLE)
     models = {"editor": editor.hash} | ({ROLE: estimated} if estimated else {})
-    edited = _measured(segment, (first, last), detector, config, models)
+    edited = _measured(episode, segment, (first, last), detector, config, models)
     _write(edited, config.out)
     return edited
 
@@ -172,13 +175,14 @@ def _detector(name: str, episode: Episode) -> ClipDetector | None:
 
 
 def _measured(
+    episode: Episode,
     segment: EditedSegment,
     observations: tuple[int, int],
     detector: ClipDetector | None,
     config: EditOptions,
     models: dict[str, str],
 ) -> Edited:
-    episode, plan = segment.episode, segment.plan
+    plan = segment.plan
     truth, why = _truth(segment)
     masks = {edit.source: segment.mask(edit.source) for edit in plan.edits}
     scores: dict[str, object] = {
@@ -193,7 +197,7 @@ def _measured(
             segment.source, segment.edited, list(zip(masks.values(), growths(plan), strict=True))
         ),
         "oracle": why or _of_truth(truth),
-        "detector": _of_detector(segment, observations[1], detector),
+        "detector": _of_detector(episode, segment, observations[1], detector),
     }
     names = {key: plan.renaming.get(name, name) for key, name in episode.object_names.items()}
     provenance = Provenance(
@@ -224,7 +228,7 @@ def _truth(segment: EditedSegment) -> tuple[EditTruth | None, str]:
     """How the edit compares with the simulator's own, or why that cannot be told."""
     try:
         for edit in segment.plan.edits:
-            Look.parse(edit.target)
+            Look.parse(edit.name.replace(edit.source, KINDS[0]) if edit.of_region else edit.name)
         return measure(segment, None), ""
     except DaagError as error:
         return None, f"none: {error}"
@@ -243,12 +247,12 @@ def _of_truth(truth: EditTruth | None) -> dict[str, object]:
 
 
 def _of_detector(
-    segment: EditedSegment, end: int, detector: ClipDetector | None
+    episode: Episode, segment: EditedSegment, end: int, detector: ClipDetector | None
 ) -> "str | list[dict[str, object]]":
     """What the detector says at the end of what the source came to show, and of the same in the new looks."""
     if detector is None:
         return "none: asked for none, or the episode's world has no embedded one; --detector names another"
-    episode, renaming = segment.episode, segment.plan.renaming
+    renaming = segment.plan.renaming
     try:
         told = {found.description for found in episode.achievements if found.end <= end}
         world = env_name_of(episode.env_id)

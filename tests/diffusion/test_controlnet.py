@@ -154,6 +154,46 @@ def test_an_object_has_one_flat_colour_in_all_frames_where_the_models_paint_flat
     assert medians[False, True] == medians[False, False] and within[False, True] == within[False, False]
 
 
+def test_of_an_object_of_which_only_the_colour_is_kept_few_crops_are_painted(
+    components, make_episode, monkeypatch
+):
+    from daag.diffusion import painting
+
+    sizes = []
+    original = painting.repaint
+    monkeypatch.setattr(
+        painting, "repaint", lambda *args: sizes.append(len(args[1].image)) or original(*args)
+    )
+    episode = make_episode([(3, 3 + step, 11, 10 + step) for step in range(9)])
+    flat = replace(components, flat_colours=True)
+    few, all_, other = (
+        ControlNetEditor(each, EditorConfig(colour_crops=crops, reuse=False)).edit(
+            episode, np.arange(9), MODIFY, 3
+        )
+        for each, crops in ((flat, 4), (flat, 9), (components, 4))
+    )
+    assert sizes == [4, 9, 9]
+    inside = [inner(mask == 1) for mask in episode.segmentation]
+    colours = [np.median(frame[mask], axis=0) for frame, mask in zip(few, inside, strict=True)]
+    assert np.ptp(colours, axis=0).max() <= 1
+    assert (few[1] != episode.frames[1]).any() and (other[1] != episode.frames[1]).any()
+    assert all_.shape == few.shape
+
+
+def test_camera_and_light_are_read_once_for_all_plans_of_an_episode(components, make_episode, monkeypatch):
+    from daag.diffusion.stage import Stage
+
+    read = []
+    original = Stage.of
+    monkeypatch.setattr(Stage, "of", lambda *args: read.append(1) or original(*args))
+    editor, episode = ControlNetEditor(components), make_episode(PATH, BLUE)
+    for plan in (MODIFY, EXCHANGE):
+        editor.edit(episode, np.arange(4), plan, 3)
+    assert len(read) == 1
+    editor.edit(replace(episode), np.arange(4), MODIFY, 3)
+    assert len(read) == 2
+
+
 def test_geometry_steers_the_edit_unless_it_is_switched_off(components, make_episode):
     episode = make_episode([(4, 4, 12, 11)] * 2, BLUE)
     tilted = replace(episode, normals=np.roll(episode.normals, 1, axis=-1))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from daag.diffusion.crops import CropWindow, cut_crop, resize_rgb, window_around
+from daag.diffusion.intrinsics import decompose
 from daag.errors import EditError
 
 
@@ -74,6 +75,26 @@ def test_the_depth_condition_is_relative_to_the_object():
     assert np.abs(near[mask]).max() < 0.01
     assert near[0, 0] == pytest.approx(0.5, abs=0.02)
     assert np.allclose(near, far, atol=0.02)
+
+
+def test_an_object_is_read_from_its_crop_as_from_the_whole_frame():
+    rng = np.random.default_rng(3)
+    frame = rng.integers(0, 255, size=(64, 64, 3)).astype(np.uint8)
+    own = mask_with_box((64, 64), 20, 30, 33, 41)
+    mask = mask_with_box((64, 64), 19, 29, 34, 42)
+    highlight = (30 * own).astype(np.float32)
+    crop = cut_crop(
+        frame,
+        mask,
+        own,
+        np.ones((64, 64), np.float16),
+        np.zeros((64, 64, 3), np.int8),
+        32,
+        highlight=highlight,
+    )
+    whole = decompose(frame, own, highlight=highlight).cut(crop.window.cut)
+    for part in ("matte", "shading", "flat", "behind"):
+        assert (getattr(crop.intrinsics, part) == getattr(whole, part)).all(), part
 
 
 def test_resizing_keeps_a_flat_colour():

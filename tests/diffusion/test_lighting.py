@@ -55,6 +55,25 @@ def test_the_lamp_and_the_highlights_are_found_among_shadows(tilt: float, turn: 
     assert max(glossy[2], glossy[3]) < 12
 
 
+def test_the_slopes_by_which_the_lamp_is_found_are_those_of_its_light() -> None:
+    from daag.diffusion.lighting import _Glow, _Samples
+
+    rng = np.random.default_rng(0)
+    normals = rng.normal((0.0, 0.0, 1.0), size=(50, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    points = TABLE + 0.1 * rng.normal(size=(50, 3))
+    samples = _Samples(points, normals, np.zeros((50, 3)), np.zeros(50))
+    to_eye = -points / np.linalg.norm(points, axis=1, keepdims=True)
+    light = lamp(20.0, 100.0, 1.0)
+    glow = _Glow.of(light.position, samples, to_eye)
+    assert glow.shine == pytest.approx(light.shine(points, normals))
+    for axis, step in enumerate(1e-6 * np.eye(3)):
+        after, before = (_Glow.of(light.position + sign * step, samples, to_eye) for sign in (1, -1))
+        for name in ("facing", "shine"):
+            slope = (getattr(after, name) - getattr(before, name)) / 2e-6
+            assert getattr(glow, f"{name}_slopes")[:, axis] == pytest.approx(slope, abs=1e-5)
+
+
 def test_without_a_lamp_none_is_found() -> None:
     assert fit_light(*scene(lamp(0.0, 0.0, 0.0)), UPRIGHT)[0].ratio <= 0.2
 

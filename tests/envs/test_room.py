@@ -20,7 +20,7 @@ from daag.envs.room.space import clearance, is_free, walk
 from daag.envs.scene import VARIATIONS
 from daag.episodes import Episode
 from daag.errors import ConfigError, LanguageError, SceneError, UnknownNameError
-from daag.tasks import EditPlan, Fact, Look, ObjectEdit
+from daag.tasks import SOLIDS, EditPlan, Fact, Look, ObjectEdit
 
 SMALL = {"image_size": 16, "quality": "fast"}
 

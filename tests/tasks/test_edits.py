@@ -80,3 +80,24 @@ def test_a_plan_is_read_as_one_writes_it_down():
 def test_a_change_that_names_nothing_is_answered_with_how_to_write_one(change):
     with pytest.raises(EditError, match="expected a change such as 'red cube -> green cube'"):
         parse_changes([change])
+
+
+def test_a_region_and_a_finish_are_read_as_one_writes_them_down():
+    plan = parse_changes(
+        ["table -> green table", "red cube -> shiny blue cube", "green cube -> matte green cube"]
+    )
+    table, cube, same = plan.edits
+    assert table.of_region and not cube.of_region and not table.changes_kind
+    assert [edit.finish for edit in plan.edits] == [None, "shiny", "matte"]
+    # In a store objects are called by their looks alone.
+    assert plan.renaming == {"table": "green table", "red cube": "blue cube", "green cube": "green cube"}
+    assert "shiny blue cube" in plan.sentence and same.operation == "modify"
+    plan.check_against(["red cube", "green cube"])
+    with pytest.raises(EditError, match="two objects of one name"):
+        plan.check_against(["red cube", "green cube", "blue cube"])
+
+
+@pytest.mark.parametrize("change", ["table -> green cube", "walls -> shiny red walls", "table -> floor"])
+def test_a_region_stays_what_it_is(change):
+    with pytest.raises(EditError, match="the colour can change, as in"):
+        parse_changes([change])

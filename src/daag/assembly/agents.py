@@ -92,10 +92,11 @@ _WORLDS: dict[str, _WorldSpec] = {
     ),
 }
 
+_PAINTERS = {"hea": ControlNetEditor.from_pretrained, "per-frame": ControlNetEditor.per_frame}
+
 EDITORS: dict[str, Callable[[], VideoEditor]] = {
     "compositor": Compositor,
-    "per-frame": lambda: ControlNetEditor.per_frame("tiny"),
-    "hea": lambda: ControlNetEditor.from_pretrained("tiny"),
+    **{arm: partial(make, "tiny") for arm, make in _PAINTERS.items()},
     "oracle": lambda: OracleEditor(partial(rerender, albedos=None)),
 }
 """Arms that change pixels, and how, with the embedded editor."""
@@ -220,11 +221,10 @@ def load_editor(arm: str, name: str = "tiny") -> VideoEditor:
     """
     if arm not in EDITORS:
         raise UnknownNameError("editor", arm, EDITORS)
-    makers = {"hea": ControlNetEditor.from_pretrained, "per-frame": ControlNetEditor.per_frame}
-    if arm not in makers or name == "tiny":
+    if arm not in _PAINTERS or name == "tiny":
         return EDITORS[arm]()
     model, config, pipeline = read_editor_file(Path(name)) if name.endswith(".json") else (name, None, None)
-    return makers[arm](model, config, pipeline)
+    return _PAINTERS[arm](model, config, pipeline)
 
 
 def hide_short_progress() -> None:

@@ -23,6 +23,12 @@ def conditions_of(episode: Episode, frame_index: np.ndarray, plan: EditPlan) -> 
         EditError: the plan does not fit the scene, the episode lacks geometry, or a frame does not exist.
     """
     plan.check_against(episode.objects)
+    unmarked = [edit.source for edit in plan.edits if edit.source not in episode.objects]
+    if unmarked:
+        raise EditError(
+            f"the masks of episode {episode.id!r} do not say where the {' and the '.join(unmarked)} is seen; "
+            "daag.envs.with_regions adds it to a simulator's episodes, daag.diffusion.regions.with_level_region to others"
+        )
     segmentation, depth, normals = episode.segmentation, episode.depth, episode.normals
     if segmentation is None or depth is None or normals is None:
         present = {"segmentation": segmentation, "depth": depth, "normals": normals}

@@ -2,13 +2,14 @@
 
 All crops of all edited objects in all frames go through the models in batches (`painting`). What keeps frames alike:
 one initial noise per object, attention to an anchor, the frame that shows most of the object, and one colour for each
-object, the median of what was painted. What keeps it fast: crops, few steps, batches, and crops that look alike are
-painted once.
+object, the median of what was painted. What keeps it fast: crops, few steps, batches, crops that look alike are painted
+once, and of an object of which only the colour is kept no more than tell it.
 Source: docs/paper.md (an image diffusion model, consistent in geometry and time); the means are our choice.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,15 +22,17 @@ from daag.diffusion.conditions import conditions_of
 from daag.diffusion.crops import Crop, Geometry, cut_crop
 from daag.diffusion.editor import Conditions
 from daag.diffusion.interior import Interior, refurnishes
-from daag.diffusion.intrinsics import decompose, reference_brightness
+from daag.diffusion.intrinsics import reference_brightness
 from daag.diffusion.loading import PipelineConfig, load_components
+from daag.diffusion.looks import check_finish, check_looks, highlight_of, with_finish
 from daag.diffusion.painting import Commission, Consistency, Painter
+from daag.diffusion.regions import repaint_region
 from daag.diffusion.reshaping import Reshaped, behind, reshape, strength_of
 from daag.diffusion.sampling import Sampling
 from daag.diffusion.stage import Body, Stage
 from daag.episodes.episode import Episode
 from daag.errors import ConfigError, EditError
-from daag.tasks import SHADES, EditPlan, family_of
+from daag.tasks import REGIONS, EditPlan, Shape, family_of
 
 EMBEDDED = {"tiny": Path(__file__).parent.parent / "pretrained" / "editor-tiny"}
 """Editors inside the package, by name."""
@@ -52,16 +55,19 @@ class EditorConfig:
     """Whether an object starts from one noise in all frames."""
     same_colour: bool = True
     """Whether an object's repaints are brought to one colour in all frames, where the models paint flat colours."""
+    colour_crops: int = 24
+    """Most crops of an object that are painted where all that is kept of them is one colour, evenly spread over the frames;
+    the others are given that colour without being painted."""
     reuse: bool = True
     """Whether crops that look alike are painted once; needs shared noise."""
     batch_size: int = 64
     """Most crops in one batch; bounds the memory. Models of the size of Stable Diffusion want 2 to 8."""
 
     def __post_init__(self) -> None:
-        if self.num_inference_steps < 1 or self.batch_size < 1:
+        if min(self.num_inference_steps, self.batch_size, self.colour_crops) < 1:
             raise ConfigError(
-                "expected at least one inference step and a batch of one crop, got "
-                f"{self.num_inference_steps} and {self.batch_size}"
+                "expected at least one inference step, a batch of one crop and one crop to take the colour of, got "
+                f"{self.num_inference_steps}, {self.batch_size} and {self.colour_crops}"
             )
 
 
@@ -98,6 +104,7 @@ class ControlNetEditor:
         pipeline: PipelineConfig | None = None,
     ) -> None:
         self.components, self.config = components, config or EditorConfig()
+        self._seen: tuple[weakref.ref[Episode], Mapping[str, Shape], Stage | None] | None = None
         self.pipeline = pipeline or PipelineConfig()
         ties, run = self.config, self.pipeline
         self._painter = Painter(
@@ -158,9 +165,34 @@ class ControlNetEditor:
         """
         conditions = conditions_of(episode, frame_index, plan)
         if self.components.flat_colours:
-            _check_colours(plan)
+            check_looks(plan)
+        if not self._knows_light or not any(edit.of_region for edit in plan.edits):
+            return self._edit_objects(episode, frame_index, conditions, plan, seed)
+        edited, objects = (
+            episode.frames[frame_index], tuple(edit for edit in plan.edits if not edit.of_region)
+        )  # fmt: skip
+        if objects:
+            part = replace(plan, edits=objects)
+            edited = self._edit_objects(episode, frame_index, conditions.without(REGIONS), part, seed)
+        for edit in plan.edits:
+            if edit.of_region:
+                masks = conditions.segmentation == conditions.object_ids[edit.source]
+                if len(masks) and not masks.any():
+                    raise _nothing_of(edit.source, episode, len(masks))
+                edited = repaint_region(edited, masks, edit.target.split()[0])
+        return edited
+
+    @property
+    def _knows_light(self) -> bool:
+        """Whether light is taken out of the picture and put back, and the models paint flat colours only."""
+        return self.components.flat_colours and self.config.use_geometry
+
+    def _edit_objects(
+        self, episode: Episode, frame_index: np.ndarray, conditions: Conditions, plan: EditPlan, seed: int
+    ) -> UInt8[np.ndarray, "N H W 3"]:
+        """Repaint objects, and what is taken for one."""
         frames = episode.frames[frame_index]
-        stage = _stage(episode, plan) if self.config.use_geometry else None
+        stage = self._stage(episode, plan) if self.config.use_geometry else None
         bodies: list[dict[int, Body]] = [{} for _ in frames]
         if stage is not None and (stage.flat or any(edit.changes_kind for edit in plan.edits)):
             bodies = stage.bodies(frames, conditions)
@@ -171,14 +203,8 @@ class ControlNetEditor:
             for patch in self._patches(frames, conditions, stage, bodies, interior, plan, number)
         ]
         if len(frames) and not patches:
-            names = " and ".join(edit.source for edit in plan.edits)
-            raise EditError(
-                f"nothing of {names} is visible in the {len(frames)} asked frames of episode {episode.id!r}, so there is "
-                "nothing to repaint; ask for frames that show it"
-            )
+            raise _nothing_of(" and ".join(edit.source for edit in plan.edits), episode, len(frames))
         painted = self._paint(patches, plan, seed)
-        if self.config.same_colour:
-            painted = _in_one_colour(patches, painted)
         edited = frames.copy()
         of_frame: dict[int, list[tuple[_Patch, UInt8[np.ndarray, "S S 3"]]]] = {}
         for patch, image in zip(patches, painted, strict=True):
@@ -187,16 +213,27 @@ class ControlNetEditor:
             after = _bodies_after(mine, conditions, stage, plan, bodies[position])
             for patch, image in mine:
                 frame, crop = edited[position], patch.crop
-                redrawn = patch.shape is not None and interior is None  # a room's is whole as it is
-                if redrawn and patch.shape is not None and stage is not None and crop.intrinsics is not None:
+                shape = patch.shape if interior is None else None  # a room's is whole as it is
+                if shape is not None and stage is not None and crop.intrinsics is not None:
                     object_id = conditions.object_ids[plan.edits[patch.edit].source]
                     before = bodies[position]
-                    rest = behind(frame, conditions, position, stage, object_id, patch.shape, before, after)
+                    rest = behind(frame, conditions, position, stage, object_id, shape, before, after)
                     crop = crop.over(frame, rest)
                 seam_weight = SEAM_WEIGHT if crop.intrinsics is None else 1.0
                 pasted = crop.paste(frame, image)
                 edited[position] = composite(frame, pasted, patch.mask, patch.own, seam_weight)
         return edited
+
+    def _stage(self, episode: Episode, plan: EditPlan) -> Stage | None:
+        """Camera and light, from frames of the whole episode: what is matte or glossy shows in some of them only. That of the
+        episode that was edited last is kept, for its other plans."""
+        shapes = family_of({name.split()[-1] for name in (*episode.objects, *plan.renaming.values())})
+        if self._seen is None or self._seen[0]() is not episode or self._seen[1] != shapes:
+            few = np.unique(np.linspace(0, len(episode.frames) - 1, STAGE_FRAMES).round().astype(int))
+            conditions = conditions_of(episode, few, plan).without(REGIONS)
+            stage = Stage.of(episode.frames[few], conditions, shapes)
+            self._seen = weakref.ref(episode), shapes, stage
+        return self._seen[2]
 
     def _patches(
         self,
@@ -211,6 +248,9 @@ class ControlNetEditor:
         """What is to be painted of one edit, in the order of frames."""
         edit = plan.edits[number]
         object_id = conditions.object_ids[edit.source]
+        finish = edit.finish if self._knows_light else None
+        if finish is not None:
+            check_finish(edit, stage)
         reshaped = edit.changes_kind
         visible = conditions.segmentation == object_id
         if not visible.any():
@@ -225,7 +265,8 @@ class ControlNetEditor:
             shapes = interior.reshape(frames, conditions, object_id, edit.kinds[1], reference)
         elif interior is None and stage is not None and any(other.changes_kind for other in plan.edits):
             kinds = conditions.kinds | {conditions.object_ids[e.source]: e.kinds[1] for e in plan.edits}
-            shapes = reshape(frames, conditions, stage, bodies, object_id, kinds, strength, reference)
+            polished = with_finish(stage, object_id, finish)
+            shapes = reshape(frames, conditions, polished, bodies, object_id, kinds, strength, reference)
         relative = strength / max(reference, 1e-6)
         shown: Geometry = "full" if self.components.flat_colours else "natural"
         geometry: Geometry = shown if self.config.use_geometry else "none"
@@ -251,68 +292,86 @@ class ControlNetEditor:
                 continue
             mask = (box_mask if reshaped else tight_mask)(segmentation, depth, object_id)
             seen: Geometry = "outside" if reshaped and geometry != "none" else geometry
-            intrinsics = None
+            highlight = coverage = None
             if stage is not None and seen == "full":
                 highlight = stage.highlight(frame, depth, normals, own, object_id)
                 coverage = stage.coverage(bodies[position], object_id, segmentation, depth)
-                if highlight is not None or coverage is not None:
-                    intrinsics = decompose(frame, own, reference, highlight, coverage)
-            crop = cut_crop(frame, mask, own, depth, normals, size, seen, reference, intrinsics)
+            crop = cut_crop(
+                frame, mask, own, depth, normals, size, seen, reference, None, highlight, coverage
+            )
+            if finish is not None and stage is not None and crop.intrinsics is not None:
+                by = highlight_of(finish, frame, depth, normals, own, stage, strength)
+                crop = crop.brightened(by if highlight is None else by - highlight)
             yield _Patch(position, number, own, mask, crop, relative)
 
     def _paint(self, patches: list[_Patch], plan: EditPlan, seed: int) -> list[UInt8[np.ndarray, "S S 3"]]:
         """The repainted crop of each patch."""
+        chosen = self._chosen(patches) if self.config.same_colour else list(range(len(patches)))
+        # An object that only gets another finish keeps its own colour.
+        kept = [
+            position
+            for position in chosen
+            if plan.edits[patches[position].edit].name == plan.edits[patches[position].edit].source
+            and patches[position].crop.intrinsics is not None
+            and patches[position].shape is None
+        ]
+        chosen = [position for position in chosen if position not in set(kept)]
         commissions = [
             Commission(
                 patch.crop, caption_of(plan.edits[patch.edit].target), patch.edit, int(patch.own.sum())
             )
-            for patch in patches
+            for patch in (patches[position] for position in chosen)
         ]
-        return self._painter.paint(commissions, seed)
+        painted = dict(zip(chosen, self._painter.paint(commissions, seed), strict=True))
+        painted |= {position: patches[position].crop.rgb for position in kept}
+        colours = _one_colour_each(patches, painted) if self.config.same_colour else {}
+        return [
+            np.broadcast_to(colours[patch.edit], (patch.crop.window.side, patch.crop.window.side, 3))
+            if patch.edit in colours and patch.crop.intrinsics is not None
+            else painted[position]
+            for position, patch in enumerate(patches)
+        ]
+
+    def _chosen(self, patches: list[_Patch]) -> list[int]:
+        """Which patches are painted: of an object of which only the colour is kept the anchor and some others."""
+        of_edit: dict[int, list[int]] = {}
+        for position, patch in enumerate(patches):
+            if patch.crop.intrinsics is not None:
+                of_edit.setdefault(patch.edit, []).append(position)
+        chosen = {position for position, patch in enumerate(patches) if patch.crop.intrinsics is None}
+        for mine in of_edit.values():
+            anchor = max(mine, key=lambda position: int(patches[position].own.sum()))
+            spread = np.linspace(0, len(mine) - 1, min(len(mine), self.config.colour_crops)).round()
+            some = [mine[int(place)] for place in spread]
+            if anchor not in some:
+                some[int(np.abs(np.array(some) - anchor).argmin())] = anchor
+            chosen |= set(some)
+        return sorted(chosen)
 
 
-def _check_colours(plan: EditPlan) -> None:
-    """Refuse looks that one flat colour is not: patterns and materials."""
-    for edit in plan.edits:
-        words = edit.target.split()[:-1]
-        if len(words) != 1 or words[0] not in SHADES:
-            raise EditError(
-                f"this editor was taught to paint each object in one flat colour, {', '.join(SHADES)}, so it cannot make a "
-                f"{edit.target!r}; name a colour and a kind, or load a pipeline that was taught more"
-            )
+def _nothing_of(names: str, episode: Episode, count: int) -> EditError:
+    return EditError(
+        f"nothing of {names} is visible in the {count} asked frames of episode {episode.id!r}, so there is nothing to "
+        "repaint; ask for frames that show it"
+    )
 
 
-def _stage(episode: Episode, plan: EditPlan) -> Stage | None:
-    """Camera and light, from frames of the whole episode: what is matte or glossy shows in some of them only."""
-    kinds = {name.split()[-1] for name in (*episode.objects, *plan.renaming.values())}
-    few = np.unique(np.linspace(0, len(episode.frames) - 1, STAGE_FRAMES).round().astype(int))
-    return Stage.of(episode.frames[few], conditions_of(episode, few, plan), family_of(kinds))
-
-
-def _in_one_colour(
-    patches: list[_Patch], painted: list[UInt8[np.ndarray, "S S 3"]]
-) -> list[UInt8[np.ndarray, "S S 3"]]:
-    """Repaints in which an object has the same flat colour in every frame, the median of all.
+def _one_colour_each(
+    patches: list[_Patch], painted: dict[int, UInt8[np.ndarray, "S S 3"]]
+) -> dict[int, UInt8[np.ndarray, "3"]]:
+    """The flat colour of each edit in every frame, the median of what was painted.
 
     What varies within a repaint is an error of models that were taught flat colours. Repaints of crops whose shading was
-    not taken out stay as they are: they have no one colour.
+    not taken out have no one colour, and stay as they are.
     """
-    colours = [
-        patch.crop.colour(image) if patch.crop.intrinsics is not None else None
-        for patch, image in zip(patches, painted, strict=True)
-    ]
     of_edit: dict[int, list[np.ndarray]] = {}
-    for patch, colour in zip(patches, colours, strict=True):
-        if colour is not None:
-            of_edit.setdefault(patch.edit, []).append(colour)
-    common = {
+    for position, image in painted.items():
+        if patches[position].crop.intrinsics is not None:
+            of_edit.setdefault(patches[position].edit, []).append(patches[position].crop.colour(image))
+    return {
         number: np.clip(np.rint(np.median(mine, axis=0)), 0, 255).astype(np.uint8)
         for number, mine in of_edit.items()
     }
-    return [
-        image if colour is None else np.broadcast_to(common[patch.edit], image.shape)
-        for patch, image, colour in zip(patches, painted, colours, strict=True)
-    ]
 
 
 def _bodies_after(
@@ -332,7 +391,8 @@ def _bodies_after(
         if object_id in known and edit.kinds[1] in stage.shapes:
             colour = patch.crop.colour(image).astype(np.float64) * patch.strength
             pose = patch.shape.pose if patch.shape is not None else known[object_id].pose
-            after[object_id] = Body(stage.shapes[edit.kinds[1]], pose, colour, known[object_id].gloss)
+            gloss = with_finish(stage, object_id, edit.finish).gloss.get(object_id, 0.0)
+            after[object_id] = Body(stage.shapes[edit.kinds[1]], pose, colour, gloss)
     return after
 
 

@@ -115,6 +115,12 @@ class Crop:
         intrinsics = replace(self.intrinsics, behind=self.window.cut(behind))
         return replace(self, intrinsics=intrinsics, source=self.window.cut(frame))
 
+    def brightened(self, by: Float32[np.ndarray, "H W"]) -> "Crop":
+        """The same crop with so many grey levels more on the object, whatever its colour."""
+        assert self.intrinsics is not None
+        behind = self.intrinsics.behind + (self.intrinsics.matte * self.window.cut(by))[..., None]
+        return replace(self, intrinsics=replace(self.intrinsics, behind=behind))
+
     def paste(
         self, frame: UInt8[np.ndarray, "H W 3"], painted: UInt8[np.ndarray, "S S 3"]
     ) -> UInt8[np.ndarray, "H W 3"]:
@@ -165,6 +171,8 @@ def cut_crop(
     geometry: Geometry = "full",
     reference: float | None = None,
     intrinsics: Intrinsics | None = None,
+    highlight: Float32[np.ndarray, "H W"] | None = None,
+    coverage: Float32[np.ndarray, "H W"] | None = None,
 ) -> Crop:
     """Cut one object out of one frame.
 
@@ -178,6 +186,8 @@ def cut_crop(
         geometry: how much of depth, normals, matte and shading is shown.
         reference: brightness in [0, 1] that shading is relative to; by default the object's own.
         intrinsics: of the whole frame, where they are known; by default read from the picture.
+        highlight: what is read by, see `decompose`.
+        coverage: likewise.
 
     Raises:
         EditError: the mask is empty.
@@ -193,7 +203,8 @@ def cut_crop(
         if intrinsics is not None:
             intrinsics = intrinsics.cut(window.cut)
         else:
-            intrinsics = decompose(colours, visible, reference)
+            shine, share = (None if known is None else window.cut(known) for known in (highlight, coverage))
+            intrinsics = decompose(colours, visible, reference, shine, share)
         colours = np.where(masked[..., None], intrinsics.flat, colours)
         conditions[4], conditions[5] = intrinsics.matte, intrinsics.shading / SHADING_RANGE
     return Crop(window, colours, masked, conditions, geometry == "outside", intrinsics, source)

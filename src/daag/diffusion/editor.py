@@ -1,5 +1,6 @@
 """The video editor, as the rest of daag sees it.  Source: docs/paper.md (geometry- and time-consistent edits)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -22,6 +23,15 @@ class Conditions:
     """Metres along the camera's axis; 0 where nothing was hit."""
     normals: Int8[np.ndarray, "N H W 3"]
     """Unit normals in camera coordinates times 127."""
+
+    def without(self, names: Collection[str]) -> "Conditions":
+        """As if some of the objects were background."""
+        gone = [key for name, key in self.object_ids.items() if name in names]
+        if not gone:
+            return self
+        left = np.where(np.isin(self.segmentation, gone), np.int16(0), self.segmentation)
+        ids = {name: key for name, key in self.object_ids.items() if name not in names}
+        return Conditions(left, ids, self.depth, self.normals)
 
     @property
     def kinds(self) -> dict[int, str]:

@@ -132,9 +132,9 @@ def _reshaped(
     new = matte >= 0.5
     bare = old & ~new
     # Bends run through pixels as outlines do: each sample is lit for itself.
-    lit = _lit(frame, depth, normals, own, stage, strength, _open_above(camera, pose, before, own, depth))
+    reached = lit(frame, depth, normals, own, stage, strength, _open_above(camera, pose, before, own, depth))
     brightness, shine = (
-        part.sum(axis=0) / np.maximum(proxy.hit.sum(axis=0), 1) for part in stage.appearance(proxy, lit)
+        part.sum(axis=0) / np.maximum(proxy.hit.sum(axis=0), 1) for part in stage.appearance(proxy, reached)
     )
     seen = matte > 0
     shading = octaves(continued(strength * brightness[..., None], seen, reach=1)[..., 0], reference)
@@ -214,7 +214,7 @@ def strength_of(
     return float(np.median(colours))
 
 
-def _lit(
+def lit(
     frame: UInt8[np.ndarray, "H W 3"],
     depth: Float16[np.ndarray, "H W"],
     normals: Int8[np.ndarray, "H W 3"],

@@ -4,7 +4,7 @@ Source: our choice.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float16, Float32, Float64, Int8, Int16, Shaped, UInt8
@@ -83,6 +83,10 @@ class Stage:
                 )
                 return cls(camera, light, gloss, shapes)
         return None
+
+    def with_gloss(self, object_id: int, gloss: float) -> "Stage":
+        """The same with one object whose highlight has another grey level."""
+        return replace(self, gloss={**self.gloss, object_id: gloss})
 
     def bodies(self, frames: UInt8[np.ndarray, "N H W 3"], conditions: Conditions) -> list[dict[int, Body]]:
         """The objects of each frame that stand upright, by id."""

@@ -3,6 +3,7 @@
 from daag.envs.camera import CameraPose, RayCastCamera, View
 from daag.envs.reading import Reading, SceneReader
 from daag.envs.recorder import EpisodeRecorder, Picture
+from daag.envs.regions import with_regions
 from daag.envs.rerender import facts_at, rerender
 from daag.envs.scene import VARIATIONS, Scene, SceneObject
 from daag.envs.shading import Light, Surfaces, Texture
@@ -36,5 +37,6 @@ __all__ = [
     "make_expert",
     "register",
     "rerender",
+    "with_regions",
     "wrap",
 ]

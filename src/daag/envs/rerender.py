@@ -7,12 +7,13 @@ import numpy as np
 from jaxtyping import UInt8
 
 from daag.envs.camera import RayCastCamera
+from daag.envs.regions import check_regions
 from daag.envs.scene import Scene
 from daag.envs.scene_model import SceneModel
 from daag.envs.worlds import scene_model_of
 from daag.episodes import Episode
 from daag.errors import EditError
-from daag.tasks import COLOURS, SHAPES, EditPlan, Fact, Look
+from daag.tasks import COLOURS, FINISHES, KINDS, SHAPES, EditPlan, Fact, Look
 
 Albedos = Mapping[str, Sequence[float] | np.ndarray]
 """Object name after the edit to RGB in [0, 1]."""
@@ -43,9 +44,7 @@ def rerender(
         EditError: the episode has no world state, or the plan does not fit its scene.
     """
     scene_model, qpos = _edited(episode, frame_index, plan, albedos or {}, turns or {})
-    round_before = (
-        {edit.target for edit in plan.edits if _is_round(edit.kinds[0])} if plan is not None else ()
-    )
+    round_before = {edit.name for edit in plan.edits if _is_round(edit.kinds[0])} if plan is not None else ()
     for name, turn in (turns or {}).items():
         pose = scene_model.free_joint(scene_model.scene.names.index(name))
         if pose is not None:
@@ -74,17 +73,27 @@ def _edited(
     scene = model_class.scene_class.from_json(episode.world_state.scene)
     if plan is not None:
         plan.check_against(scene.names)
+        check_regions(model_class, plan)
         scene = _change_looks(scene, plan, albedos)
     return model_class.build(scene.turned(turns)), episode.world_state.qpos[frame_index]
 
 
 def _change_looks(scene: Scene, plan: EditPlan, albedos: Albedos) -> Scene:
     owners = {str(item.look): item.albedo for item in scene.objects}
-    looks = {}
-    for before, name in plan.renaming.items():
-        look = Look.parse(name)
-        looks[before] = (look, albedos.get(name, owners.get(name, COLOURS[look.colour].middle)))
-    return scene.with_looks(looks)
+    looks, regions, gloss = {}, {}, {}
+    for edit in plan.edits:
+        if edit.of_region:
+            colour = Look(edit.name.removesuffix(edit.source).strip(), KINDS[0]).colour
+            regions[edit.source] = albedos.get(edit.name, COLOURS[colour].middle)
+            continue
+        look = Look.parse(edit.name)
+        looks[edit.source] = (
+            look,
+            albedos.get(edit.name, owners.get(edit.name, COLOURS[look.colour].middle)),
+        )
+        if edit.finish is not None:
+            gloss[edit.name] = FINISHES[edit.finish]
+    return scene.with_looks(looks).with_gloss(gloss).with_regions(regions)
 
 
 def _is_round(kind: str) -> bool:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -98,6 +98,16 @@ class Scene:
         """The same scene with some objects, by name, turned about the vertical by so many radians; here itself, for where
         objects that move stand is no part of a scene."""
         return self
+
+    def with_gloss(self, gloss: Mapping[str, float]) -> "Scene":
+        """The same scene with some objects, by name, as glossy as is said."""
+        objects = [replace(item, gloss=gloss.get(str(item.look), item.gloss)) for item in self.objects]
+        return replace(self, objects=tuple(objects))
+
+    def with_regions(self, albedos: Mapping[str, Sequence[float] | np.ndarray]) -> "Scene":
+        """The same scene with some regions, which are fields of the world's own scene, in other albedos."""
+        fields: dict[str, Any] = {name: _rgb(albedo) for name, albedo in albedos.items()}
+        return replace(self, **fields)
 
     def to_json(self) -> str:
         """Serialise; `from_json` gives an equal scene back."""

@@ -1,6 +1,7 @@
 """A scene as a MuJoCo model: what every world's model can say of itself."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 import mujoco
@@ -16,6 +17,8 @@ class SceneModel(ABC):
     """A compiled scene. A world's own says how to build it, where its camera is, and what is true."""
 
     scene_class: ClassVar[type[Scene]]
+    regions: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """What can be repainted besides objects: a field of the scene that holds its albedo, and the geoms that show it."""
 
     scene: Scene
     model: mujoco.MjModel

@@ -5,7 +5,7 @@ happened, which needs no label, no planner and no detector.
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Int64
 
 from daag.assembly import make_planner
-from daag.envs import facts_at
+from daag.envs import facts_at, with_regions
+from daag.envs.worlds import scene_model_of
 from daag.episodes import Achievement, Episode
 from daag.errors import RewardDetectorError
 from daag.experiments.config import Selection
@@ -21,17 +22,19 @@ from daag.experiments.exploration_data import Explored, explore
 from daag.llm import Planner
 from daag.rewards.detector import RewardDetector
 from daag.tasks import (
+    REGIONS,
     EditPlan,
     Fact,
     Look,
     ObjectEdit,
     Subgoal,
+    family_of,
     is_held_out,
     language_of,
     possible_facts,
 )
 
-Group = Literal["colour", "exchange", "kind"]
+Group = Literal["colour", "exchange", "kind", "region", "material"]
 
 WINDOW = 24
 """Most frames of an edit that no achievement bounds."""
@@ -57,7 +60,11 @@ class EditCase:
 
 
 def group_of(plan: EditPlan) -> Group:
-    """A change of kind, whatever else changes; two objects that trade colours; else another colour."""
+    """A region, a finish or a kind that changes, whatever else does; two objects that trade colours; else another colour."""
+    if any(edit.of_region for edit in plan.edits):
+        return "region"
+    if any(edit.finish is not None for edit in plan.edits):
+        return "material"
     if any(edit.changes_kind for edit in plan.edits):
         return "kind"
     before, after = (
@@ -85,8 +92,14 @@ def targets_of(case: EditCase, detector: RewardDetector, planner: Planner) -> li
         return [case.asked[1].description]
     after = set(case.plan.renaming.values())
     facts = facts_at(case.episode, int(case.frame_index[-1]), case.plan)
-    told = {fact.description for fact in facts if after & {str(look) for look in fact.looks}}
-    sayable = planner.describe([case.plan.renaming.get(name, name) for name in case.episode.objects])
+    # Before another table all is to be seen that was.
+    told = {
+        fact.description
+        for fact in facts
+        if case.group == "region" or after & {str(look) for look in fact.looks}
+    }
+    objects = [name for name in case.episode.objects if name not in REGIONS]
+    sayable = planner.describe([case.plan.renaming.get(name, name) for name in objects])
     return [description for description in sayable if description in told and _claims(detector, description)]
 
 
@@ -108,7 +121,7 @@ def _achieved(explored: Explored, planner: Planner, env_name: str) -> Iterator[E
 
 
 def _looks(episode: Episode, env_name: str, rng: np.random.Generator) -> Iterator[EditCase]:
-    """One edit of each kind, of the objects that move most in the picture."""
+    """One edit of each kind, of the objects that move most in the picture, and of a region."""
     language = language_of(env_name)
     frame_index = _liveliest(episode)
     names = _by_motion(episode, frame_index)
@@ -137,6 +150,23 @@ def _looks(episode: Episode, env_name: str, rng: np.random.Generator) -> Iterato
         traded = _traded(Look.parse(names[0]), [Look.parse(name) for name in names[1:]], taken)
         if traded:
             yield _case(episode, frame_index, *traded)
+    for name in names[:1]:
+        # A lamp that is read from objects on a table is what a finish shows by.
+        if family_of({Look.parse(name).kind}):
+            finish = "matte" if _gloss(episode, name) > 0 else "shiny"
+            yield _case(episode, frame_index, ObjectEdit("modify", name, f"{finish} {name}"))
+    regions = sorted(scene_model_of(episode.env_id).regions)
+    region = regions[int(rng.integers(len(regions)))]
+    colour = language.colours[int(rng.integers(len(language.colours)))]
+    case = _case(episode, frame_index, ObjectEdit("modify", region, f"{colour} {region}"))
+    yield replace(case, episode=with_regions(episode, case.plan))
+
+
+def _gloss(episode: Episode, name: str) -> float:
+    """How glossy the simulator draws an object."""
+    assert episode.world_state is not None
+    scene = scene_model_of(episode.env_id).scene_class.from_json(episode.world_state.scene)
+    return scene.objects[scene.names.index(name)].gloss
 
 
 def _traded(first: Look, others: Collection[Look], taken: Collection[str]) -> tuple[ObjectEdit, ...]:

@@ -3,11 +3,12 @@ rule, never by how they look: of each kind of edit the first ones, each at the f
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from daag.assembly import EDITORS
-from daag.experiments.edit_cases import EditCase
+from daag.experiments.edit_cases import EditCase, Group
 from daag.experiments.edit_truth import measure
 from daag.hindsight import EditedSegment
 from daag.report.contact_sheet import save_sheet
@@ -32,7 +33,7 @@ def save_pictures(cases: Iterable[EditCase], arms: Sequence[str], title: str, se
     Raises:
         EditError: an edit cannot be made.
     """
-    chosen: dict[str, list[EditCase]] = {"colour": [], "exchange": [], "kind": []}
+    chosen: dict[str, list[EditCase]] = {group: [] for group in get_args(Group)}
     for case in cases:
         if len(chosen[case.group]) < PER_GROUP:
             chosen[case.group].append(case)

@@ -70,14 +70,14 @@ def measure(segment: EditedSegment, target: str | None) -> EditTruth:
     episode, frames, plan = segment.episode, segment.frame_index, segment.plan
     edited, source = segment.edited.astype(np.float32), segment.source.astype(np.float32)
     masks = {edit.source: segment.mask(edit.source) for edit in plan.edits}
-    turns = {edit.target: _best_turn(segment, edit) for edit in plan.edits if edit.changes_kind}
+    turns = {edit.name: _best_turn(segment, edit) for edit in plan.edits if edit.changes_kind}
     dark, bright = _extremes(segment, frames, turns)
     gain = bright - dark
     shades = {}
     for edit in plan.edits:
         mask = masks[edit.source]
         anchor = int(mask.sum(axis=(1, 2)).argmax())
-        shades[edit.target] = _fit(edited[anchor], dark[anchor], gain[anchor], mask[anchor])
+        shades[edit.name] = _fit(edited[anchor], dark[anchor], gain[anchor], mask[anchor])
     drawn = rerender(episode, frames, plan, shades, turns)
     oracle = drawn.astype(np.float32)
     alike = structural_similarity(segment.edited, drawn)
@@ -89,13 +89,14 @@ def measure(segment: EditedSegment, target: str | None) -> EditTruth:
         squared += float(((edited[mask] - oracle[mask]) ** 2).sum())
         similar += float(alike[mask].sum())
         count += int(mask.sum())
-        own, shade = edit.target.split()[0], shades[edit.target]
+        own, shade = edit.name.split()[0], shades[edit.name]
         others = [COLOURS[colour].middle for colour in COLOURS if colour != own]
         for index in np.flatnonzero(mask.sum(axis=(1, 2)) >= MIN_PIXELS):
             inside = mask[index]
             painted = _lab(edited[index][inside])
             to_oracle = _distance(painted, _lab(oracle[index][inside]))
-            rivals = [_distance(painted, _lab(source[index][inside]))]
+            # Where no highlight is in view a finish does not show, and the source is as right.
+            rivals = [] if edit.name == edit.source else [_distance(painted, _lab(source[index][inside]))]
             for other in others:
                 picture = oracle[index][inside] + gain[index][inside] * (other - shade)
                 rivals.append(_distance(painted, _lab(picture)))
@@ -127,7 +128,7 @@ def _best_turn(segment: EditedSegment, edit: ObjectEdit) -> float:
 
     def error(turn: float) -> float:
         frame = segment.frame_index[[anchor]]
-        dark, bright = (frames[0] for frames in _extremes(segment, frame, {edit.target: turn}))
+        dark, bright = (frames[0] for frames in _extremes(segment, frame, {edit.name: turn}))
         shade = _fit(edited, dark, bright - dark, inside)
         return float(((dark + (bright - dark) * shade - edited)[inside] ** 2).sum())
 
@@ -141,7 +142,7 @@ def _extremes(
     segment: EditedSegment, frames: np.ndarray, turns: dict[str, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The oracle's frames with all edited objects black, and with all of them white."""
-    names = [edit.target for edit in segment.plan.edits]
+    names = [edit.name for edit in segment.plan.edits]
     dark, bright = (
         rerender(segment.episode, frames, segment.plan, dict.fromkeys(names, (level,) * 3), turns).astype(
             np.float32

@@ -4,11 +4,12 @@ Two selections of edits. `achieved`: episodes of pure exploration on held-out ta
 them, every edit that the planner proposes is made by every arm, judged by the gates with the detector, and measured
 against the simulator. What came true is the world's word here: an editor is not to be judged by what a detector
 overlooks. `looks`: scripted episodes, in which the object that moves most takes another colour, then another kind, then
-trades its colour with another object; nothing is labelled and nothing judged, so it needs no detector that knows what
+trades its colour with another object, then becomes matte or shiny, and a region such as the table takes another colour; nothing is labelled and nothing judged, so it needs no detector that knows what
 happens, and no plan has to be useful.
 """
 
 from functools import partial
+from typing import get_args
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from daag.assembly import EDITORS, load_detector, make_hindsight, make_planner
 from daag.errors import EditError
 from daag.experiments.cells import Cell, Values, run_cells
 from daag.experiments.config import ReproduceConfig
-from daag.experiments.edit_cases import EditCase, edit_cases, targets_of
+from daag.experiments.edit_cases import EditCase, Group, edit_cases, targets_of
 from daag.experiments.edit_pictures import save_pictures
 from daag.experiments.edit_totals import EditTotals
 from daag.experiments.edit_truth import measure
@@ -31,8 +32,8 @@ SUMMARY = "fidelity, consistency and truth of the edits of each pixel arm"
 
 EPISODES = {"smoke": 6, "quick": 30, "full": 100}
 ARMS = ("compositor", "per-frame", "hea", "oracle")
-GROUPS = ("all", "colour", "exchange", "kind")
-"""Edits that change one colour or more, that let two objects trade colours, and plans that change a kind."""
+GROUPS = ("all", *get_args(Group))
+"""Edits that change one colour or more, that let two objects trade colours, plans that change a kind, a region or a finish."""
 
 METRICS = (
     "masked_psnr_db",

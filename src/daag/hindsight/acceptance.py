@@ -81,7 +81,7 @@ class EditedSegment:
     def mask(self, name: str) -> Bool[np.ndarray, "N H W"]:
         """Where an object of the source scene is visible."""
         assert self.episode.segmentation is not None
-        object_id = self.episode.objects.index(name) + 1
+        (object_id,) = (key for key, known in self.episode.object_names.items() if known == name)
         return np.asarray(self.episode.segmentation[self.frame_index] == object_id)
 
 

@@ -1,6 +1,6 @@
 """Tasks: what can be asked, said and changed in a world."""
 
-from daag.tasks.edits import EditPlan, ObjectEdit, Operation, parse_changes
+from daag.tasks.edits import FINISHES, REGIONS, EditPlan, ObjectEdit, Operation, parse_changes
 from daag.tasks.held_out import caption_is_held_out, is_held_out
 from daag.tasks.language import BOARD, GRID, LANGUAGES, ROOM, STACKING, Language, language_of
 from daag.tasks.objects import CARRYING_KINDS, KINDS, Look, all_looks
@@ -16,12 +16,14 @@ __all__ = [
     "BOARD",
     "CARRYING_KINDS",
     "COLOURS",
+    "FINISHES",
     "GRID",
     "KINDS",
     "LANGUAGES",
     "LIKE_SIZED",
     "OBJECT_HEIGHT",
     "OUTLINES",
+    "REGIONS",
     "RELATIONS",
     "ROOM",
     "SHADES",

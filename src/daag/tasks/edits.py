@@ -1,4 +1,4 @@
-"""What the planner may ask of the video editor: which objects change their look, and into what."""
+"""What may be asked of the video editor: which objects or regions change their look, and into what."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,20 +8,43 @@ from daag.errors import EditError
 
 Operation = Literal["modify", "replace", "exchange"]
 
+REGIONS: tuple[str, ...] = ("table", "board", "floor", "walls")
+"""What is no object and can be repainted all the same, by its name in the worlds."""
+
+FINISHES: dict[str, float] = {"matte": 0.0, "shiny": 0.4}
+"""How glossy a surface is, of which an edit says so: the strength of its highlight, in [0, 1].  Source: our choice."""
+
 
 @dataclass(frozen=True)
 class ObjectEdit:
-    """The new look of one object."""
+    """The new look of one object, or of a region of the scene."""
 
     operation: Operation
     """`modify`: the colour, material or pattern changes. `replace`: the kind changes, to one of similar geometry.
     `exchange`: another object of the scene had the new look, and gives it up in the same plan."""
 
     source: str
-    """The object's name in the scene, "green cube"."""
+    """The object's name in the scene, "green cube"; or one of `REGIONS`, "table"."""
 
     target: str
-    """The name that fits it after the edit, "red cube"."""
+    """The name that fits it after the edit, "red cube"; a word for its finish may come first, "shiny red cube". Of a region
+    the colour and the region, "green table"."""
+
+    @property
+    def of_region(self) -> bool:
+        """Whether a region is edited, and no object."""
+        return self.source in REGIONS
+
+    @property
+    def finish(self) -> str | None:
+        """One of `FINISHES`; None where the finish stays."""
+        word = self.target.split()[0]
+        return word if word in FINISHES else None
+
+    @property
+    def name(self) -> str:
+        """What the object is called after the edit: `target` without the finish, which names do not tell."""
+        return self.target.removeprefix(self.finish or "").strip()
 
     @property
     def kinds(self) -> tuple[str, str]:
@@ -40,7 +63,8 @@ class EditPlan:
     """Edits to be made together; they are simultaneous, so two objects can trade looks.
 
     Raises:
-        EditError: no edits, an object edited twice, two objects given one look, or an edit that changes nothing.
+        EditError: no edits, an object edited twice, two objects given one look, an edit that changes nothing, or a region
+        that is to become something else.
     """
 
     edits: tuple[ObjectEdit, ...]
@@ -50,18 +74,24 @@ class EditPlan:
 
     def __post_init__(self) -> None:
         sources = [edit.source for edit in self.edits]
-        targets = [edit.target for edit in self.edits]
+        targets = [edit.name for edit in self.edits]
         if not self.edits:
             raise EditError("an edit plan needs at least one edit, got none")
         if len(set(sources)) < len(sources) or len(set(targets)) < len(targets):
             raise EditError(f"each object may be edited once and each look given once, got: {self.sentence}")
         if any(edit.source == edit.target for edit in self.edits):
             raise EditError(f"an edit must change the look, got: {self.sentence}")
+        for edit in self.edits:
+            if edit.of_region and (edit.kinds[1] != edit.source or edit.finish):
+                raise EditError(
+                    f"of the {edit.source} the colour can change, as in '{edit.source} -> green {edit.source}', got: "
+                    f"{edit.target}"
+                )
 
     @property
     def renaming(self) -> dict[str, str]:
         """Each edited object's name before, and its name after."""
-        return {edit.source: edit.target for edit in self.edits}
+        return {edit.source: edit.name for edit in self.edits}
 
     @property
     def sentence(self) -> str:
@@ -77,7 +107,7 @@ class EditPlan:
         Raises:
             EditError: an edited object is not in the scene, or the scene would hold two objects of one name.
         """
-        missing = [edit.source for edit in self.edits if edit.source not in objects]
+        missing = [edit.source for edit in self.edits if edit.source not in objects and not edit.of_region]
         if missing:
             raise EditError(f"the scene has no {' and no '.join(missing)}; it has: {', '.join(objects)}")
         after = [self.renaming.get(name, name) for name in objects]
@@ -88,7 +118,8 @@ class EditPlan:
 
 
 def parse_changes(changes: Sequence[str]) -> EditPlan:
-    """Read a plan as one writes it down: "red cube -> green cube", or "red cube <-> blue cube" for two that trade looks.
+    """Read a plan as one writes it down: "red cube -> green cube", "red cube -> shiny red cube", "table -> green table", or
+    "red cube <-> blue cube" for two that trade looks.
 
     Args:
         changes: at least one; they are made together.

@@ -1,5 +1,6 @@
 """A board scene as a MuJoCo model: a board, blocks on free joints, and a pusher on planar position servos."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -33,6 +34,7 @@ class LanguageTableModel(SceneModel):
     """A compiled board scene."""
 
     scene_class: ClassVar[type[Scene]] = LanguageTableScene
+    regions: ClassVar[Mapping[str, tuple[str, ...]]] = {"board": ("board",), "table": ("table",)}
 
     scene: LanguageTableScene
     model: mujoco.MjModel

@@ -1,5 +1,6 @@
 """A room as a MuJoCo model: planes, primitives, and an eye that moves on joints without a body of its own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import cos, hypot, sin
 from typing import ClassVar
@@ -29,6 +30,10 @@ class RoomModel(SceneModel):
     """A compiled room."""
 
     scene_class: ClassVar[type[Scene]] = RoomScene
+    regions: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "floor": ("floor",),
+        "walls": tuple(f"wall_{side}" for side in ("front", "back", "left", "right")),
+    }
 
     scene: RoomScene
     model: mujoco.MjModel

@@ -1,5 +1,6 @@
 """A stacking scene as a MuJoCo model: table, objects on free joints, and a two-finger gripper on position servos."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,6 +32,7 @@ class StackingModel(SceneModel):
     """A compiled stacking scene."""
 
     scene_class: ClassVar[type[Scene]] = StackingScene
+    regions: ClassVar[Mapping[str, tuple[str, ...]]] = {"table": ("table",)}
 
     scene: StackingScene
     model: mujoco.MjModel
