@@ -47,7 +47,8 @@ class Movement:
             None at the first call for a model.
         """
         positions, turns = data.geom_xpos.copy(), data.geom_xmat.copy()
-        if self._model is not model:  # a camera that is never asked again has no use for more
+        known = self._model is model
+        if not known:  # a camera that is never asked again has no use for more
             self._model, self._positions, self._turns, self._frames = model, positions, turns, None
             return None
         if self._frames is None:
