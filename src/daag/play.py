@@ -10,11 +10,8 @@ from jaxtyping import Float32
 
 from daag.envs import EpisodeRecorder
 from daag.episodes import Episode
-from daag.policies import Observation
+from daag.policies import MEMORY, Observation
 from daag.tasks import Subgoal
-
-MEMORY = 4
-"""How many earlier observations a policy may look back on."""
 
 
 @dataclass(frozen=True, eq=False)

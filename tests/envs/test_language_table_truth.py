@@ -3,6 +3,8 @@
 import mujoco
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from daag.envs import LANGUAGE_TABLE, EpisodeRecorder, RayCastCamera, facts_at, rerender
 from daag.envs.language_table import (
@@ -11,10 +13,11 @@ from daag.envs.language_table import (
     LanguageTableScene,
 )
 from daag.envs.language_table.expert import ScriptedPusher
-from daag.envs.language_table.predicates import APART, BESIDE, IN_PLACE, POINTED, TOUCHING
+from daag.envs.language_table.predicates import APART, BESIDE, IN_PLACE, POINTED, TOUCHING, true_facts
 from daag.envs.language_table.scene import PLACES, sample_scene
 from daag.episodes import Episode
 from daag.errors import SceneError
+from daag.rewards.labelling import contradictions
 from daag.tasks import BOARD, EditPlan, Fact, Look, ObjectEdit
 from daag.tasks.outlines import BLOCK_HEIGHT, OUTLINES, area_and_centroid
 
@@ -54,6 +57,17 @@ def test_touching_is_a_matter_of_centres():
     name = "the blue star is touching the red moon"
     assert name in facts_of((0, 0), (TOUCHING - 0.001, 0))
     assert name not in facts_of((0, 0), (TOUCHING + 0.001, 0))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.floats(-0.16, 0.16), st.floats(-0.12, 0.12)), min_size=2, max_size=4))
+def test_what_is_true_contradicts_nothing_else_that_is(spots):
+    centers = np.array(spots)
+    apart = np.linalg.norm(centers[:, None] - centers, axis=-1)
+    assume((apart[np.triu_indices(len(spots), 1)] > 0.02).all())  # as far as blocks always are
+    assume((np.abs(apart - APART) > 1e-9).all())  # where both ways of saying it begin
+    facts = [fact.description for fact in true_facts(LOOKS[: len(spots)], centers, AWAY)]
+    assert not contradictions(facts).any()
 
 
 def test_left_of_and_above_hold_within_a_cone_and_a_distance():

@@ -8,7 +8,7 @@ import torch
 
 from daag.episodes import Episode
 from daag.errors import ConfigError, EpisodeError, ModelError
-from daag.policies import Numbered, Observation
+from daag.policies import MEMORY, Numbered, Observation
 from daag.policies.reaching import Reaching, ReachingConfig
 from daag.policies.sightings import COLUMNS, PER_MAP, Sightings
 
@@ -215,3 +215,8 @@ def test_the_free_way_is_told_by_direction():
 def test_a_locator_with_too_few_maps_is_refused():
     with pytest.raises(ModelError, match="expected 2 maps"):
         Sightings(locate, num_maps=2).read(Observation(frame(0)), "x")
+
+
+def test_no_more_is_looked_back_on_than_is_kept_while_acting():
+    with pytest.raises(ConfigError, match=f"0 to {MEMORY}"):
+        Sightings(locate, memory=MEMORY + 1)

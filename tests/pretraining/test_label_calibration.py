@@ -5,9 +5,16 @@ import pytest
 import torch
 
 from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, build_model
-from daag.pretraining.label_calibration import TARGET, JudgedEpisode, calibrated_for_labels, judge
+from daag.pretraining.label_calibration import (
+    HYSTERESIS,
+    TARGET,
+    TARGETS,
+    JudgedEpisode,
+    calibrated_for_labels,
+    judge,
+)
 from daag.rewards.calibration import Calibration, Threshold
-from daag.rewards.clip import ClipDetector
+from daag.rewards.clip import ClipDetector, pretrained
 from daag.rewards.labelling import contradictions
 from daag.rewards.vision_tower import VisionTowerConfig
 from daag.rewards.vocabulary import word_tokenizer
@@ -16,6 +23,7 @@ from daag.tasks import Fact, is_held_out
 TRUE, FALSE = "the red cube is on the green cube", "the white cube is on the red cube"
 HELD_OUT = "the yellow cube is on the red cylinder"
 BESIDE = "the red cube is next to the blue cube"
+APART = "the white cube is on the black cube"
 
 
 def detector() -> ClipDetector:
@@ -42,8 +50,20 @@ def episodes(false_score: float, held_out_score: float = 0.0) -> list[JudgedEpis
     return made
 
 
-def threshold(judged: list[JudgedEpisode]) -> Threshold:
-    calibration = calibrated_for_labels(detector(), judged, np.random.default_rng(0)).calibration
+def flickering(dip: float) -> list[JudgedEpisode]:
+    """As `episodes`, but the second fact is true from the beginning, and its score is lower by `dip` for a moment."""
+    made = []
+    for episode in episodes(0.0):
+        steady = np.array([0.0, 0.7, 0.0], dtype=np.float32)
+        scores = np.stack([steady, steady - [0.0, dip, 0.0], episode.scores[1] + steady]).astype(np.float32)
+        made.append(JudgedEpisode((TRUE, APART, HELD_OUT), scores, episode.achieved, episode.counts))
+    return made
+
+
+def threshold(judged: list[JudgedEpisode], hysteresis: float = 0.0, target: float = TARGET) -> Threshold:
+    rng = np.random.default_rng(0)
+    calibration = calibrated_for_labels(detector(), judged, rng, hysteresis, target).calibration
+    assert calibration.hysteresis == hysteresis
     return calibration.thresholds["on"]
 
 
@@ -61,6 +81,32 @@ def test_wrong_labels_raise_the_threshold_above_them() -> None:
 def test_where_the_target_cannot_be_reached_nothing_is_claimed() -> None:
     cut = threshold(episodes(0.9))
     assert not cut.target_met and cut.value == 1.0 and cut.recall == 0.0
+
+
+def test_what_flickers_is_not_claimed_again_with_hysteresis() -> None:
+    assert not contradictions([TRUE, APART]).any()
+    judged = flickering(dip=0.2)  # from 0.7 to 0.5, below every threshold that finds something
+    assert not threshold(judged).target_met
+    cut = threshold(judged, hysteresis=0.06)
+    assert cut.target_met and cut.recall > 0.5 and cut.value < 0.56
+
+
+def test_a_lower_target_finds_more() -> None:
+    judged = episodes(0.6)
+    strict, lenient = threshold(judged), threshold(judged, target=0.6)
+    assert lenient.target_met and 0.6 <= lenient.precision < strict.precision
+    assert lenient.recall > strict.recall and lenient.value < strict.value
+
+
+@pytest.mark.parametrize("world", ["rgb-stacking", "room", "language-table"])
+def test_the_shipped_detectors_were_calibrated_so(world: str) -> None:
+    name = "ready" if world == "rgb-stacking" else f"ready-{world}"
+    calibration = pretrained(name).calibration
+    assert calibration.hysteresis == HYSTERESIS.get(world, 0.0)
+    chosen = [
+        cut for cut in calibration.thresholds.values() if cut.target_met and cut.chosen_on == "episodes"
+    ]
+    assert chosen and all(cut.precision >= TARGETS.get(world, TARGET) for cut in chosen)
 
 
 def test_held_out_combinations_do_not_count() -> None:

@@ -132,6 +132,25 @@ def test_two_objects_may_be_beside_one():
     assert not contradictions(beside_both).any()
 
 
+LEFT, ABOVE = "the red cube is to the left of the blue cube", "the red cube is above the blue cube"
+TOUCHING, APART = "the blue cube is touching the red cube", "the blue cube is apart from the red cube"
+
+
+def test_two_blocks_lie_side_by_side_or_one_above_the_other_or_apart():
+    turned = ["the blue cube is to the left of the red cube", "the blue cube is above the red cube"]
+    asked = [LEFT, ABOVE, *turned, APART]
+    assert (contradictions(asked) == ~np.eye(5, dtype=bool)).all()
+    assert contradictions([TOUCHING, *asked])[0].tolist() == [False, False, False, False, False, True]
+    others = ["the red cube is above the green cube", "the green cube is apart from the blue cube"]
+    assert not contradictions([LEFT, *others]).any()
+
+
+def test_of_left_and_above_the_surer_one_counts():
+    assert spans({LEFT: [0, 0.8], ABOVE: [0, 0.7]}) == [(LEFT, 0, 1)]
+    assert spans({LEFT: [0, 0.6], ABOVE: [0, 0.7]}) == [(ABOVE, 0, 1)]
+    assert spans({LEFT: [0, 0.8], TOUCHING: [0, 0.7]}) == [(LEFT, 0, 1), (TOUCHING, 0, 1)]
+
+
 def test_no_descriptions_give_no_achievements():
     assert label(episode(2), [], Scores({ON: [0, 0, 0]})) == ()
 

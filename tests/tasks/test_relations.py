@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daag.errors import LanguageError
-from daag.tasks import CARRYING_KINDS, LANGUAGES, ROOM, STACKING, Fact, Look, all_looks, possible_facts
+from daag.tasks import (
+    CARRYING_KINDS,
+    LANGUAGES,
+    RELATIONS,
+    ROOM,
+    STACKING,
+    Fact,
+    Look,
+    all_looks,
+    possible_facts,
+)
 
 RED, BLUE = Look("red", "cube"), Look("blue", "cube")
 BALL, BALL_IN_ROOM = Look("green", "sphere"), Look("red", "ball")
@@ -26,6 +36,13 @@ def test_a_fact_says_what_is_visible_and_what_to_do():
     assert stacked.instruction == "stack the red cube on the blue cube"
     assert beside.description == "the blue cube is next to the red cube"
     assert beside.instruction == "put the blue cube next to the red cube"
+
+
+def test_what_excludes_another_relation_is_excluded_by_it():
+    for relation, form in RELATIONS.items():
+        assert relation not in form.excludes
+        for other in form.excludes:
+            assert relation in RELATIONS[other].excludes
 
 
 def test_next_to_is_symmetric_and_on_is_not():

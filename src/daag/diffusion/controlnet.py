@@ -168,9 +168,8 @@ class ControlNetEditor:
             check_looks(plan)
         if not self._knows_light or not any(edit.of_region for edit in plan.edits):
             return self._edit_objects(episode, frame_index, conditions, plan, seed)
-        edited, objects = (
-            episode.frames[frame_index], tuple(edit for edit in plan.edits if not edit.of_region)
-        )  # fmt: skip
+        edited = episode.frames[frame_index]
+        objects = tuple(edit for edit in plan.edits if not edit.of_region)
         if objects:
             part = replace(plan, edits=objects)
             edited = self._edit_objects(episode, frame_index, conditions.without(REGIONS), part, seed)

@@ -9,14 +9,15 @@ sample and no shadows; a camera that stands still draws of it anew only what may
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import sqrt
 from typing import Literal, NamedTuple
 
 import mujoco
 import numpy as np
-from jaxtyping import Bool, Float16, Float32, Float64, Int8, Int16, Int32, UInt8
+from jaxtyping import Bool, Float16, Float32, Float64, Int8, Int16, Int32, Int64, UInt8
 
 from daag.envs.movement import Movement
-from daag.envs.shading import Light, Surfaces, dot, shade, unit
+from daag.envs.shading import Light, Surfaces, dot, shade
 from daag.errors import ConfigError
 
 BEND = 1e-4
@@ -24,9 +25,6 @@ BEND = 1e-4
 
 EDGE_ON = 0.05
 """Cosine between a ray and a surface's normal below which the surface is seen edge on."""
-
-_NEAREST = 1e-6
-"""Metres ahead of the camera up to which something may be seen anywhere."""
 
 Quality = Literal["default", "fast"]
 """`default`: 2 x 2 rays per pixel and hard shadows. `fast`: one ray per pixel, no shadows."""
@@ -57,6 +55,15 @@ class View:
         return self.rgb, self.depth, self.normals, self.segmentation
 
 
+class _Pixels(NamedTuple):
+    """The four images of P pixels, as `View` has them."""
+
+    rgb: UInt8[np.ndarray, "P 3"]
+    depth: Float16[np.ndarray, "P"]
+    normals: Int8[np.ndarray, "P 3"]
+    segmentation: Int16[np.ndarray, "P"]
+
+
 @dataclass(frozen=True)
 class CameraPose:
     """Where a camera stands, where it looks and how wide. Metres and degrees; world z is up."""
@@ -69,11 +76,11 @@ class CameraPose:
     def rotation(self) -> Float64[np.ndarray, "3 3"]:
         """Columns: the camera's x (right), y (down) and z (forward) in world coordinates."""
         forward = np.subtract(self.look_at, self.position)
-        forward = forward / np.linalg.norm(forward)
+        forward = forward / sqrt(forward @ forward)
         # The cross products of `forward` with up, and with `right`: np.cross takes as long as a third of the rays.
         ahead_x, ahead_y, ahead_z = (float(part) for part in forward)
         right = np.array([ahead_y, -ahead_x, 0.0])
-        right /= np.linalg.norm(right)
+        right /= sqrt(right @ right)
         right_x, right_y = float(right[0]), float(right[1])
         down = (-ahead_z * right_y, ahead_z * right_x, ahead_x * right_y - ahead_y * right_x)
         return np.stack([right, down, forward], axis=1)
@@ -122,7 +129,7 @@ class _Hits(NamedTuple):
 
 
 class RayCastCamera:
-    """Renders a MuJoCo model from one pose. Keeps its ray directions, and of the last fast picture what its rays met.
+    """Renders a MuJoCo model from one pose. Keeps its ray directions, and the last fast picture.
 
     Geoms may be moved by joints, mocap bodies, or in the model; whose shape or colour is changed needs a new camera.
 
@@ -139,13 +146,14 @@ class RayCastCamera:
             raise ConfigError(f"expected quality 'default' or 'fast', got {quality!r}")
         self.pose, self.width, self.height, self.quality = pose, width, height, quality
         self._origin = np.array(pose.position, dtype=np.float64)
-        self._axes, self._focal = pose.rotation, 1.0 / _pixel_to_ray(width, height, pose.fovy_degrees)[0, 0]
-        to_world, self._rotation = self._axes.T, self._axes.astype(np.float32)
-        self._movement = Movement()
-        self._last: tuple[Surfaces, Light, _Hits, Float32[np.ndarray, "3 P"]] | None = None
+        axes = pose.rotation
+        to_world, self._rotation = axes.T, axes.astype(np.float32)
         centers, samples, grid = _rays(width, height, pose.fovy_degrees)
         self._middles = np.ascontiguousarray(centers @ to_world)
         if quality == "fast":
+            focal = 1.0 / _pixel_to_ray(width, height, pose.fovy_degrees)[0, 0]
+            self._movement = Movement(self._origin, axes, focal, width, height)
+            self._last: tuple[Surfaces, Light, _Pixels] | None = None
             return
         self._centers = self._middles.astype(np.float32)
         self._samples = samples @ to_world
@@ -191,64 +199,67 @@ class RayCastCamera:
                 model, data, self._origin, np.ascontiguousarray(rays[divided])
             )
         depth = np.where(geom < 0, 0.0, depth) * self._to_centers(rays, normal)
-        return self._view(rgb, geom, depth, normal, surfaces)
+        return self._view(self._pixels(rgb, geom, depth, normal, surfaces))
 
-    def _view(
+    def _pixels(
         self,
         rgb: Float32[np.ndarray, "3 P"],
         geom: Int32[np.ndarray, "P"],
         depth: Float64[np.ndarray, "P"],
         normal: Float64[np.ndarray, "P 3"] | Float32[np.ndarray, "P 3"],
         surfaces: Surfaces,
-    ) -> View:
-        shape = (self.height, self.width)
-        return View(
-            rgb=np.ascontiguousarray(np.rint(np.clip(rgb * 255.0, 0, 255)).astype(np.uint8).T).reshape(
-                *shape, 3
-            ),
-            depth=depth.astype(np.float16).reshape(shape),
-            normals=np.rint(normal @ self._rotation * 127.0).astype(np.int8).reshape(*shape, 3),
-            segmentation=surfaces.ids_of(geom).reshape(shape),
+    ) -> _Pixels:
+        levels = rgb * np.float32(255.0)
+        np.rint(np.minimum(np.maximum(levels, 0, out=levels), 255, out=levels), out=levels)
+        normals = normal @ self._rotation
+        normals *= 127.0
+        return _Pixels(
+            rgb=np.ascontiguousarray(levels.astype(np.uint8).T),
+            depth=depth.astype(np.float16),
+            normals=np.rint(normals, out=normals).astype(np.int8),
+            segmentation=surfaces.ids_of(geom),
         )
 
+    def _view(self, pixels: _Pixels) -> View:
+        return View(*(image.reshape(self.height, self.width, *image.shape[1:]) for image in pixels))
+
     def unproject(
-        self, depth: Float16[np.ndarray, "H W"], where: Bool[np.ndarray, "H W"]
+        self, depth: Float16[np.ndarray, "H W"], pixels: Int64[np.ndarray, "K"]
     ) -> Float64[np.ndarray, "K 3"]:
-        """World coordinates, in metres, of what some pixels show; the camera's own position where depth is 0."""
-        rays = self._middles.reshape(self.height, self.width, 3)[where]
-        return np.asarray(self._origin + rays * depth[where].astype(np.float64)[..., None])
+        """World coordinates, in metres, of what some pixels show; the camera's own position where depth is 0.
+
+        Args:
+            depth: of the whole picture, as `View` has it.
+            pixels: which, counted row by row.
+        """
+        along = depth.ravel().take(pixels).astype(np.float64)
+        return np.asarray(self._origin + self._middles.take(pixels, axis=0) * along[:, None])
 
     def _render_fast(
         self, model: mujoco.MjModel, data: mujoco.MjData, surfaces: Surfaces, light: Light
     ) -> View:
-        """Cast the rays, and find the colours, only where something may have changed since the last picture."""
+        """Draw only what may have changed since the last picture."""
         moved, last = self._movement.since_last(model, data), self._last
         if moved is None or last is None or last[0] is not surfaces or last[1] != light:
-            hits = self._cast(model, data, light, self._middles)
-            rgb = self._shade(hits, surfaces, light)
+            pixels = self._draw_fast(model, data, surfaces, light, self._middles)
         else:
-            _, _, hits, rgb = last
-            changed = self._may_show(moved)
-            now = self._cast(model, data, light, self._middles[changed])
-            rgb[:, changed] = self._shade(now, surfaces, light)
-            for known, new in zip(hits, now, strict=True):
-                known[changed] = new
-        self._last = surfaces, light, hits, rgb
-        return self._view(rgb, hits.geom, hits.depth, hits.normal, surfaces)
+            pixels = last[2]
+            drawn = self._draw_fast(model, data, surfaces, light, self._middles[moved])
+            for known, new in zip(pixels, drawn, strict=True):
+                known[moved] = new
+        self._last = surfaces, light, pixels
+        return self._view(_Pixels(*(image.copy() for image in pixels)))
 
-    def _may_show(self, corners: Float64[np.ndarray, "M 8 3"]) -> np.ndarray:
-        """Pixels, int (K,), whose middle may show something of boxes that have these corners."""
-        shows = np.zeros((self.height, self.width), dtype=bool)
-        seen = (corners - self._origin) @ self._axes
-        ahead = (seen[..., 2] > _NEAREST).all(axis=1)
-        if not ahead.all():  # from beside the camera to behind it: anywhere
-            return np.arange(shows.size)
-        at = seen[..., :2] / seen[..., 2:] * self._focal + [self.width / 2, self.height / 2]
-        starts, ends = np.floor(at.min(axis=1)), np.ceil(at.max(axis=1))
-        limit = max(self.width, self.height)
-        for (left, top), (right, bottom) in np.stack([starts, ends], axis=1).clip(0, limit).astype(int):
-            shows[top:bottom, left:right] = True
-        return np.flatnonzero(shows)
+    def _draw_fast(
+        self,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        surfaces: Surfaces,
+        light: Light,
+        rays: Float64[np.ndarray, "R 3"],
+    ) -> _Pixels:
+        hits = self._cast(model, data, light, rays)
+        return self._pixels(self._shade(hits, surfaces, light), hits.geom, hits.depth, hits.normal, surfaces)
 
     def _cast(
         self, model: mujoco.MjModel, data: mujoco.MjData, light: Light, rays: Float64[np.ndarray, "R 3"]
@@ -288,7 +299,7 @@ class RayCastCamera:
         for geom, texture in surfaces.textures.items():
             there = np.flatnonzero(hits.geom == geom)
             brightness[there] = texture.at(*(points[axis, there] for axis in texture.axes))
-        return shade(surfaces, light, hits.geom, points, normals, -unit(rays), brightness, hits.lit)
+        return shade(surfaces, light, hits.geom, points, normals, rays, brightness, hits.lit)
 
     def _shade_flat(
         self, hits: _Hits, pixels: np.ndarray, surfaces: Surfaces, light: Light
@@ -310,7 +321,7 @@ class RayCastCamera:
                 for axis in texture.axes
             )
             brightness[there] = texture.at(*along).mean(axis=0)
-        return shade(surfaces, light, hits.geom, points, normals, -unit(rays), brightness, hits.lit)
+        return shade(surfaces, light, hits.geom, points, normals, rays, brightness, hits.lit)
 
 
 @lru_cache(maxsize=8)

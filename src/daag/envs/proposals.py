@@ -21,13 +21,15 @@ def seen_on_table(view: View, camera: RayCastCamera, num_objects: int) -> Float3
         x and y in metres, one row per object, always as many as objects: a hidden one's repeats another's. No rows if all are
         hidden.
     """
-    visible = view.segmentation > 0
-    points, ids = camera.unproject(view.depth, visible), view.segmentation[visible]
+    pixels = np.flatnonzero(view.segmentation)
+    points, ids = camera.unproject(view.depth, pixels), view.segmentation.ravel()[pixels]
     middles = []
     for object_id in range(1, num_objects + 1):
         seen = points[ids == object_id]
         if len(seen):
-            middles.append(seen[seen[:, 2] >= seen[:, 2].max() - TOP_LAYER, :2].mean(axis=0))
+            height = seen[:, 2]
+            top = seen[height >= height.max() - TOP_LAYER, :2]
+            middles.append(np.add.reduce(top) / len(top))
     # As many rows as objects: vector environments want the same shape from all environments.
     rows = [middles[index % len(middles)] for index in range(num_objects)] if middles else []
     return np.array(rows, dtype=np.float32).reshape(-1, 2)

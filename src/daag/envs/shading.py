@@ -6,6 +6,7 @@ Source: our choice; the textbook's Blinn-Phong form.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int16, Int32
@@ -73,7 +74,11 @@ class Surfaces:
 
     def ids_of(self, geom: Int32[np.ndarray, "*N"]) -> Int16[np.ndarray, "*N"]:
         """The object ids of geoms; 0 for geom -1, which is nothing."""
-        return np.where(geom >= 0, self.object_id[geom], np.int16(0))
+        return self._ids[geom]
+
+    @cached_property
+    def _ids(self) -> Int16[np.ndarray, "N"]:
+        return np.append(self.object_id, np.int16(0))  # the last is that of -1
 
 
 def shade(
@@ -82,7 +87,7 @@ def shade(
     geom: Int32[np.ndarray, "R"],
     points: Float32[np.ndarray, "3 R"],
     normals: Float32[np.ndarray, "3 R"],
-    towards_camera: Float32[np.ndarray, "3 R"],
+    rays: Float32[np.ndarray, "3 R"],
     brightness: Float32[np.ndarray, "R"],
     lit: Bool[np.ndarray, "R"],
 ) -> Float32[np.ndarray, "3 R"]:
@@ -94,7 +99,7 @@ def shade(
         geom: which geom each point lies on; -1 for a ray that hit nothing.
         points: world coordinates in metres.
         normals: unit vectors in world coordinates.
-        towards_camera: unit vectors.
+        rays: directions from the camera to the points, of any length.
         brightness: factors on the albedo, for textures.
         lit: whether the point light reaches the point.
 
@@ -107,7 +112,7 @@ def shade(
     rgb = surfaces.albedo.T.take(geom, axis=1) * (strength * brightness)
     glossy = np.flatnonzero((diffuse > 0) & (surfaces.gloss[geom] > 0) & (geom >= 0))
     if len(glossy):
-        halfway = unit(to_light[:, glossy] + towards_camera[:, glossy])
+        halfway = unit(to_light[:, glossy] - unit(rays[:, glossy]))
         shine = np.maximum(dot(normals[:, glossy], halfway), 0.0) ** GLOSS_EXPONENT
         rgb[:, glossy] += surfaces.gloss[geom[glossy]] * shine
     missed = np.flatnonzero(geom < 0)

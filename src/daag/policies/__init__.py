@@ -10,13 +10,14 @@ from daag.policies.grounding import (
     object_sightings,
 )
 from daag.policies.imitation import ImitationConfig, SelfImitation
-from daag.policies.policy import Learner, Locator, Observation, Policy, StepSampler, TextEncoder
+from daag.policies.policy import MEMORY, Learner, Locator, Observation, Policy, StepSampler, TextEncoder
 from daag.policies.reaching import Reaching, ReachingConfig, ReachingPolicy, Reader
 from daag.policies.sightings import Sightings
 from daag.policies.spatial import SpatialConfig, SpatialNetwork, SpatialPolicy
 from daag.policies.workspace import Workspace, metres_to_pixels, pixels_to_metres
 
 __all__ = [
+    "MEMORY",
     "ActionSpace",
     "Arrangement",
     "Exploration",

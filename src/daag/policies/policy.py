@@ -25,6 +25,10 @@ StepSampler: TypeAlias = Callable[[int, np.random.Generator], Sequence[tuple[Epi
 experience are mixed is the caller's choice."""
 
 
+MEMORY = 4
+"""How many earlier observations a policy may look back on: so many are kept while it acts."""
+
+
 @dataclass(frozen=True)
 class Observation:
     """What a policy sees at one moment."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32
 
-from daag.errors import ModelError
-from daag.policies.policy import Locator, Observation
+from daag.errors import ConfigError, ModelError
+from daag.policies.policy import MEMORY, Locator, Observation
 
 PER_MAP = 5
 """Numbers for each map: x, y, distance from the middle, how sure, how large."""
@@ -32,13 +32,20 @@ class Sightings:
         locate: maps of where the instruction's objects are.
         num_maps: how many of its maps count, from the first on.
         level: value of a map from which on its object counts as seen.
-        memory: how many earlier moments are recalled.
+        memory: how many earlier moments are recalled, at most `MEMORY`.
+
+    Raises:
+        ConfigError: more moments are to be recalled than are kept.
     """
 
     locate: Locator
     num_maps: int = 1
     level: float = 0.35
-    memory: int = 4
+    memory: int = MEMORY
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.memory <= MEMORY:  # while it acts a policy would miss what it learnt to look at
+            raise ConfigError(f"expected a memory of 0 to {MEMORY} earlier moments, got {self.memory}")
 
     @property
     def size(self) -> int:

@@ -236,8 +236,14 @@ class ClipDetector:
         with torch.inference_mode():
             for start in range(0, len(frames), self.batch_frames):
                 pixels = self.preprocessing(frames[start : start + self.batch_frames], self.device)
-                for view, parts in zip(views, seen, strict=True):
-                    parts.append(image_features(self.model, self.preprocessing.inputs(view(pixels))))
+                inputs = [self.preprocessing.inputs(view(pixels)) for view in views]
+                if len(pixels) == 1:  # as an agent asks at every step: one pass, not one for each view
+                    together = {name: torch.cat([each[name] for each in inputs]) for name in inputs[0]}
+                    features: Sequence[Tensor] = image_features(self.model, together).split(1)
+                else:
+                    features = [image_features(self.model, each) for each in inputs]
+                for part, parts in zip(features, seen, strict=True):
+                    parts.append(part)
         vectors = np.stack([_unit_vectors(parts, self.vector_size) for parts in seen], axis=1)
         return vectors if vectors.ndim == 4 else vectors[:, :, None]
 

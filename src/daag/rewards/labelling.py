@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float32
 from daag.episodes.episode import Achievement, Episode
 from daag.errors import LanguageError, RewardDetectorError
 from daag.rewards.detector import RewardDetector, similarity
-from daag.tasks import Fact
+from daag.tasks import RELATIONS, Fact
 
 
 def label(episode: Episode, descriptions: Sequence[str], detector: RewardDetector) -> tuple[Achievement, ...]:
@@ -141,7 +141,8 @@ def contradictions(descriptions: Sequence[str]) -> Bool[np.ndarray, "M M"]:
 
     An object rests on one other object, carries one, and is not under what it rests on, and two objects that are stacked
     are not beside each other. One stands before one object, and points at one. A block lies in one place, is not to the left
-    of what is to its left, and is not apart from what it touches. Sentences that are no facts contradict nothing.
+    of what is to its left, and is not apart from what it touches. Two blocks lie side by side, one above the other, or apart
+    (`Form.excludes`). Sentences that are no facts contradict nothing.
     """
     return _contradictions(tuple(descriptions)).copy()
 
@@ -177,8 +178,7 @@ def _contradict(first: Fact | None, second: Fact | None) -> bool:
         return False
     same_objects = set(first.looks) == set(second.looks)
     if first.relation != second.relation:
-        relations = {first.relation, second.relation}
-        return same_objects and ("on" in relations or relations == {"touching", "apart from"})
+        return same_objects and second.relation in RELATIONS[first.relation].excludes
     if first.relation in _ONE_AT_A_TIME:
         elsewhere = bool(first.place and second.place and first.place != second.place)
         return elsewhere or not same_objects

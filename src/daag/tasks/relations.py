@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import permutations
 from typing import Literal
 
@@ -42,6 +43,8 @@ class Form:
     """Whether the two objects may change places. If so they are kept in sorted order."""
     places: tuple[str, ...] = ()
     """What may stand in the gap for the place."""
+    excludes: tuple[Relation, ...] = ()
+    """Other relations that never hold of the same two objects at once, in whichever order."""
 
     @property
     def takes_target(self) -> bool:
@@ -55,15 +58,36 @@ class Form:
 
 
 RELATIONS: dict[Relation, Form] = {
-    "on": Form("the {subject} is on the {target}", "stack the {subject} on the {target}"),
-    "next to": Form("the {subject} is next to the {target}", "put the {subject} next to the {target}", True),
-    "touching": Form("the {subject} is touching the {target}", "push the {subject} to the {target}", True),
-    "left of": Form(
-        "the {subject} is to the left of the {target}", "push the {subject} to the left of the {target}"
+    "on": Form(
+        "the {subject} is on the {target}", "stack the {subject} on the {target}", excludes=("next to",)
     ),
-    "above": Form("the {subject} is above the {target}", "push the {subject} above the {target}"),
+    "next to": Form(
+        "the {subject} is next to the {target}",
+        "put the {subject} next to the {target}",
+        symmetric=True,
+        excludes=("on",),
+    ),
+    "touching": Form(
+        "the {subject} is touching the {target}",
+        "push the {subject} to the {target}",
+        symmetric=True,
+        excludes=("apart from",),
+    ),
+    "left of": Form(
+        "the {subject} is to the left of the {target}",
+        "push the {subject} to the left of the {target}",
+        excludes=("above", "apart from"),
+    ),
+    "above": Form(
+        "the {subject} is above the {target}",
+        "push the {subject} above the {target}",
+        excludes=("left of", "apart from"),
+    ),
     "apart from": Form(
-        "the {subject} is apart from the {target}", "separate the {subject} from the {target}", True
+        "the {subject} is apart from the {target}",
+        "separate the {subject} from the {target}",
+        symmetric=True,
+        excludes=("touching", "left of", "above"),
     ),
     "in": Form("the {subject} is in the {place}", "push the {subject} into the {place}", places=BOARD_PLACES),
     "pointed at": Form("the pointer is at the {subject}", "point at the {subject}"),
@@ -119,7 +143,7 @@ class Fact:
             raise LanguageError(f"expected a relation of two objects, got {self.description!r}")
         return self.subject, self.target
 
-    @property
+    @cached_property
     def description(self) -> str:
         """What is visible: "the red cube is on the blue cube"."""
         return self._said(RELATIONS[self.relation].description)

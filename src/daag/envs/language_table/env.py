@@ -28,7 +28,7 @@ from daag.envs.proposals import seen_on_table
 from daag.envs.scene import VARIATIONS, sample_looks
 from daag.envs.world import Observation, World
 from daag.errors import SceneError
-from daag.tasks import BOARD, Fact, Look, all_looks, possible_facts
+from daag.tasks import BOARD, RELATIONS, Fact, Look, all_looks, possible_facts
 from daag.tasks.outlines import BLOCK_HEIGHT
 
 MAX_MOVE = 0.1
@@ -104,9 +104,11 @@ class LanguageTableEnv(World):
         lead = data.ctrl - start
         start += lead * min(1.0, MAX_LEAD / max(float(np.linalg.norm(lead)), 1e-9))
         goal = np.clip(start + action, -reach, reach)
-        for count in range(1, round(STEP_SECONDS / model.opt.timestep) + 1):
-            phase = min(1.0, count * model.opt.timestep / TRAVEL_SECONDS)
-            data.ctrl[:] = start + (goal - start) * phase
+        counts = np.arange(1, round(STEP_SECONDS / model.opt.timestep) + 1)
+        phases = np.minimum(1.0, counts * model.opt.timestep / TRAVEL_SECONDS)
+        target = data.ctrl
+        for point in start + (goal - start) * phases[:, None]:
+            target[:] = point
             mujoco.mj_step(model, data)
         return []
 
@@ -173,8 +175,7 @@ def _check_possible(goal: Sequence[Fact]) -> None:
         relations = {first.relation, second.relation}
         same_looks = set(first.looks) == set(second.looks)
         if same_looks and len(first.looks) == 2:
-            near = relations & {"touching", "left of", "above"}
-            contradiction = bool(relations == {"left of", "above"} or ("apart from" in relations and near))
+            contradiction = second.relation in RELATIONS[first.relation].excludes
         else:
             contradiction = same_looks and relations == {"in"} and first.place != second.place
         if contradiction or (relations == {"pointed at"} and not same_looks):

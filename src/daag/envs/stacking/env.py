@@ -111,9 +111,7 @@ class RGBStackingEnv(World):
         return {**super()._observed(), "pixel_to_table": spaces.Box(-np.inf, np.inf, (3, 3), np.float32)}
 
     def _observe(self) -> Observation:
-        size = self.image_size
-        homography = self._scene_model.scene.camera.pixel_to_plane(size, size, GRASP_HEIGHT)
-        return {**super()._observe(), "pixel_to_table": homography}
+        return {**super()._observe(), "pixel_to_table": self._pixel_to_table.copy()}
 
     def _check_goal(self, goal: Sequence[Fact]) -> None:
         _check_possible(goal)
@@ -128,20 +126,23 @@ class RGBStackingEnv(World):
         drawn = sample_looks(rng, self.num_objects, looks, all_looks(self.kinds))
         scene_model = StackingModel.build(sample_scene(rng, drawn, self.vary))
         data = mujoco.MjData(scene_model.model)
+        pose, size = scene_model.scene.camera, self.image_size
+        self._pixel_to_table = pose.pixel_to_plane(size, size, GRASP_HEIGHT)
         self._trace: list[np.ndarray] = []
         self._gripper = Gripper(scene_model, data, lambda: self._trace.append(data.qpos.copy()))
         self._gripper.reset()
         for index, (x, y) in enumerate(sample_positions(rng, len(drawn))):
             yaw = rng.uniform(-np.pi, np.pi)
-            pose = [x, y, GRASP_HEIGHT, np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
-            data.qpos[scene_model.free_joint(index)] = pose
+            standing = [x, y, GRASP_HEIGHT, np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
+            data.qpos[scene_model.free_joint(index)] = standing
         mujoco.mj_forward(scene_model.model, data)
         return scene_model, data
 
     def _motion(self) -> list[np.ndarray]:
         """Evenly spread moments of the last step, its end excluded."""
-        count = self.motion_frames if self.control == "primitive" else 0
-        picks = np.linspace(0, len(self._trace) - 1, count + 2)[1:-1].round().astype(int)
+        if self.control == "cartesian":
+            return []
+        picks = np.linspace(0, len(self._trace) - 1, self.motion_frames + 2)[1:-1].round().astype(int)
         return [self._trace[int(index)] for index in picks]
 
     def _proposals(self, view: View) -> Float32[np.ndarray, "K 2"]:

@@ -21,6 +21,10 @@ TOUCH_SPEED = 0.25
 
 CLOSED = 0.045
 
+_NEAREST = np.array([-0.3, -0.3, LOWEST, -np.inf])
+_FARTHEST = np.array([0.3, 0.3, HOME[2], np.inf])
+"""Where x, y, z and yaw of the hand may be sent, metres and radians."""
+
 
 class Gripper:
     """Drives the servos of one simulation. `on_step` is called after every physics step."""
@@ -28,10 +32,10 @@ class Gripper:
     def __init__(self, scene_model: StackingModel, data: mujoco.MjData, on_step: Callable[[], None]) -> None:
         self._model, self._data, self._on_step = scene_model.model, data, on_step
         self._timestep = float(scene_model.model.opt.timestep)
-        self._hand_geoms = {scene_model.model.geom(name).id for name in ("palm", "left", "right", "wrist")}
-        self._object_geoms = {
-            scene_model.model.geom(f"object{index}").id for index in range(len(scene_model.scene.objects))
-        }
+        geoms = {scene_model.model.geom(index).name: index for index in range(scene_model.model.ngeom)}
+        self._is_hand = np.zeros(len(geoms), dtype=bool)
+        self._is_hand[[geoms[name] for name in ("palm", "left", "right", "wrist")]] = True
+        self._is_object = np.array([name.startswith("object") for name in geoms], dtype=bool)
         self._target = HOME.copy()
 
     def reset(self) -> None:
@@ -66,10 +70,9 @@ class Gripper:
             seconds: how long.
         """
         self._target[4:] = CLOSED * closing
+        step = velocity * self._timestep
         for _ in range(round(seconds / self._timestep)):
-            self._target[:4] += velocity * self._timestep
-            self._target[:2] = np.clip(self._target[:2], -0.3, 0.3)
-            self._target[2] = np.clip(self._target[2], LOWEST, HOME[2])
+            self._target[:4] = np.minimum(np.maximum(self._target[:4] + step, _NEAREST), _FARTHEST)
             self._step()
 
     def _step(self) -> None:
@@ -119,16 +122,12 @@ class Gripper:
 
     def _touches(self, holding: bool) -> bool:
         """Whether the hand touches anything; with an object in hand, whether that object does."""
-        pairs = [(int(contact.geom1), int(contact.geom2)) for contact in self._data.contact]
+        geoms = self._data.contact.geom
+        hand, others = self._is_hand[geoms], ~self._is_hand[geoms]
+        at_hand = hand[:, 0] != hand[:, 1]
         if not holding:
-            return any((a in self._hand_geoms) != (b in self._hand_geoms) for a, b in pairs)
-        held = {
-            b if a in self._hand_geoms else a
-            for a, b in pairs
-            if (a in self._hand_geoms) != (b in self._hand_geoms)
-        }
-        held &= self._object_geoms
-        return any(
-            (a in held or b in held) and a not in self._hand_geoms and b not in self._hand_geoms
-            for a, b in pairs
-        )
+            return bool(at_hand.any())
+        held = np.zeros_like(self._is_object)
+        held[geoms[at_hand][others[at_hand]]] = True
+        held &= self._is_object
+        return bool((held[geoms].any(axis=1) & others.all(axis=1)).any())

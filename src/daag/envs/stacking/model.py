@@ -56,9 +56,8 @@ class StackingModel(SceneModel):
 
     def facts(self, qpos: np.ndarray) -> frozenset[Fact]:
         """Every "on" and "next to" that holds."""
-        objects = self.scene.objects
-        centers = [qpos[self.free_joint(index)][:3] for index in range(len(objects))]
-        return true_facts([item.look for item in objects], centers)
+        centers = qpos[len(GRIPPER_JOINTS) :].reshape(-1, 7)[:, :3]
+        return true_facts([item.look for item in self.scene.objects], centers)
 
 
 def _prism_mesh(index: int, item: SceneObject) -> str:

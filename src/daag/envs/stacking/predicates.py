@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Bool, Float64
 
-from daag.tasks import CARRYING_KINDS, OBJECT_HEIGHT, Fact, Look
+from daag.tasks import CARRYING_KINDS, OBJECT_HEIGHT, Fact, Look, Relation
 
 ON_HORIZONTAL = 0.032
 """Metres between centres up to which one object rests on another (beyond that it would fall)."""
@@ -16,23 +17,21 @@ NEXT_TO = 0.085
 """Metres between centres up to which two objects at one height are next to each other."""
 
 
-def true_facts(looks: Sequence[Look], centers: Sequence[np.ndarray]) -> frozenset[Fact]:
+def true_facts(looks: Sequence[Look], centers: Float64[np.ndarray, "N 3"]) -> frozenset[Fact]:
     """Every "on" and "next to" that holds.
 
     Args:
         looks: the objects.
-        centers: where each is, metres, (3,).
+        centers: where each is, metres.
     """
-    facts = set()
-    for i, first in enumerate(looks):
-        for j, second in enumerate(looks):
-            if i == j:
-                continue
-            apart = float(np.linalg.norm(centers[i][:2] - centers[j][:2]))
-            rise = float(centers[i][2] - centers[j][2])
-            carried = {first.kind, second.kind} <= set(CARRYING_KINDS)
-            if carried and apart <= ON_HORIZONTAL and abs(rise - OBJECT_HEIGHT) <= ON_VERTICAL:
-                facts.add(Fact("on", first, second))
-            if i < j and apart <= NEXT_TO and abs(rise) <= OBJECT_HEIGHT / 4:
-                facts.add(Fact("next to", first, second))
-    return frozenset(facts)
+    x, y, rise = (centers[:, None] - centers).transpose(2, 0, 1)
+    apart = np.hypot(x, y)
+    carries = np.array([look.kind in CARRYING_KINDS for look in looks])
+    on = (apart <= ON_HORIZONTAL) & (np.abs(rise - OBJECT_HEIGHT) <= ON_VERTICAL) & carries & carries[:, None]
+    next_to = np.triu((apart <= NEXT_TO) & (np.abs(rise) <= OBJECT_HEIGHT / 4), 1)
+    relations: tuple[tuple[Relation, Bool[np.ndarray, "N N"]], ...] = (("on", on), ("next to", next_to))
+    return frozenset(
+        Fact(relation, looks[first], looks[second])
+        for relation, holds in relations
+        for first, second in np.argwhere(holds).tolist()
+    )
