@@ -27,6 +27,8 @@ class PlannerConfig:
     """Environment variable that holds the key. A server on this machine needs none."""
     llm_timeout_seconds: float = 60.0
     """For one request. A model in this process, on a CPU, may need more."""
+    llm_max_tokens: int = 1000
+    """Of one reply. A model that thinks aloud needs more."""
     llm_prices: tuple[float, float] = (0.0, 0.0)
     """Per million tokens of questions, and of replies, in any currency; for the cost counter."""
     llm_device: str = "cpu"
@@ -41,6 +43,7 @@ class PlannerConfig:
             self.llm_model,
             self.llm_key_variable,
             self.llm_timeout_seconds,
+            max_tokens=self.llm_max_tokens,
             price_per_million_prompt_tokens=asked,
             price_per_million_completion_tokens=replied,
         )
@@ -69,8 +72,8 @@ def make_model(config: PlannerConfig) -> Completer | None:
     if config.planner == "local":
         from daag.llm.local_model import LocalConfig, LocalModel  # needs packages of the extra `llm`
 
-        model = config.resolved().llm_model
-        return LocalModel.load(LocalConfig(model, config.llm_device, config.llm_timeout_seconds))
+        model, limits = config.resolved().llm_model, (config.llm_timeout_seconds, config.llm_max_tokens)
+        return LocalModel.load(LocalConfig(model, config.llm_device, *limits))
     return None
 
 
