@@ -42,8 +42,8 @@ class SmallModelConfig:
     planners: tuple[str, ...] = ("local", "chat")
     cases_per_kind: int = 2
     """Of the eight kinds; all 509 cases take hours on a CPU."""
-    max_tokens: int = 300
-    """Of a reply. No right answer takes so many; a small model that nothing holds to a form goes on until it is stopped."""
+    max_tokens: int = 160
+    """Of a reply. Hardly a right answer takes so many; a small model that nothing holds to a form goes on until it is stopped."""
     timeout_seconds: float = 600.0
     """For one request."""
 
@@ -100,7 +100,7 @@ def as_directory(cache: Path) -> Path:
 
 @contextmanager
 def serving(directory: Path) -> Iterator[str]:
-    """`transformers serve` with a model, on a free port of this machine; its base URL."""
+    """`transformers serve` with a model, called by the directory's name, on a free port of this machine; its base URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -110,13 +110,13 @@ def serving(directory: Path) -> Iterator[str]:
         "-c",
         program,
         "serve",
-        str(directory),
+        directory.name,
         "--host",
         "127.0.0.1",
         "--port",
         str(port),
     ]
-    server = subprocess.Popen([*command, "--device", "cpu"])
+    server = subprocess.Popen([*command, "--device", "cpu"], cwd=directory.parent)
     try:
         _wait_for(f"http://127.0.0.1:{port}/health", server)
         yield f"http://127.0.0.1:{port}/v1"
@@ -165,7 +165,7 @@ def main(config: SmallModelConfig) -> None:
     for planner in config.planners:
         if planner == "chat":
             with serving(directory) as url:
-                ask(planner, str(directory), url, config)
+                ask(planner, directory.name, url, config)
         else:
             ask(planner, str(directory), "", config)
 

@@ -39,7 +39,7 @@ def local(directory: Path) -> LocalModel:
 
 def served(url: str, directory: Path, timeout_seconds: float = 600.0, attempts: int = 5) -> ChatClient:
     config = ChatConfig(
-        url, str(directory), timeout_seconds=timeout_seconds, attempts=attempts, max_tokens=MAX_TOKENS
+        url, directory.name, timeout_seconds=timeout_seconds, attempts=attempts, max_tokens=MAX_TOKENS
     )
     return ChatClient(config, {})
 
