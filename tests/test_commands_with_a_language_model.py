@@ -48,7 +48,7 @@ def explored(tmp_path_factory):
 
 
 def asking(server: ChatServer) -> PlannerConfig:
-    return PlannerConfig("chat", "tiny", server.url, "MY_KEY", 10.0, (1.0, 2.0))
+    return PlannerConfig("chat", "tiny", server.url, "MY_KEY", 60.0, (1.0, 2.0))
 
 
 def augmenting(out: Path, server: ChatServer, **changes: str) -> AugmentOptions:
@@ -102,7 +102,7 @@ def test_what_the_model_cannot_answer_is_counted_and_the_job_goes_on(server, dat
 def test_finetuning_names_the_model_that_it_asked(server, explored, tmp_path):
     config = FinetuneStoreConfig(
         Path(explored.path), TASK, tmp_path / "detector", controller=asking(server), detector="base",
-        arm="compositor", steps=20, at_most=6,
+        arm="compositor", steps=20,
     )  # fmt: skip
     taught = finetune_store(config)
     told = json.loads((config.out / "provenance.json").read_text())

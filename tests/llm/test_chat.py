@@ -24,7 +24,7 @@ def server():
 
 
 def planner_at(server, language=None, model="tiny", exchange=True):
-    config = ChatConfig(server.url, model, timeout_seconds=2.0, attempts=2, backoff_seconds=0.01)
+    config = ChatConfig(server.url, model, timeout_seconds=60.0, attempts=2, backoff_seconds=0.01)
     arguments = {} if language is None else {"language": language}
     return ChatPlanner(ChatClient(config, {}), exchange=exchange, **arguments)
 
