@@ -60,6 +60,29 @@ def test_a_claim_gives_way_to_a_better_one_that_contradicts_it(store, achieved):
     both = {each.episode: set(each.reached_at) for each in first.reached}
     assert all(not both.get(each.episode, set()) & set(each.reached_at) for each in second.reached)
 
+    def torn(
+        frames,
+    ):  # from the second observation on it looks like either, and a little more like the second
+        vectors = np.zeros((len(frames), 1, 1, detector.vector_size), dtype=np.float32)
+        vectors[1:] = np.array([0.45, 0.55], dtype=np.float32) @ detector.embed_texts([achieved, exchanged])
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6)
+
+    first, second = (label_episodes(store, text, detector, torn) for text in (achieved, exchanged))
+    assert all(each.margin > 0 for each in first.labels) and not first.reached
+    assert len(second.reached) == len(second.labels) > 0
+
+
+def test_where_nothing_was_reached_the_first_observation_decides_nothing(store, achieved):
+    detector = load_detector("ready")
+
+    def shown_at_first(frames):
+        vectors = np.zeros((len(frames), 1, 1, detector.vector_size), dtype=np.float32)
+        vectors[0], vectors[2] = (share * detector.embed_texts([achieved])[0] for share in (1.0, 0.1))
+        return vectors
+
+    labels = label_episodes(store, achieved, detector, shown_at_first).labels
+    assert labels and all(each.reached_at == () and each.surest == 2 for each in labels)
+
 
 def test_scenes_that_lack_the_objects_are_not_looked_at_and_unknown_scenes_are(store, achieved, tmp_path):
     detector, looked = load_detector("ready"), []

@@ -20,6 +20,8 @@ from daag.errors import ConfigError, RewardDetectorError, RunError
 from daag.hindsight import Hindsight, prepare_lesson
 from daag.label_store import open_store
 from daag.llm import holds_other_than_answers
+from daag.perception import PerceptionConfig, make_perception
+from daag.perception.perception import ROLE
 from daag.report.reliability import RELIABILITY_FILE
 from daag.rewards.adapters import AdapterConfig
 from daag.rewards.calibration import family_of
@@ -51,6 +53,8 @@ class FinetuneStoreConfig:
     editor: str = "tiny"
     """Video editor of the arms `hea` and `per-frame`: `tiny`, a pipeline directory, a hub id, or a .json file of settings
     (docs/diffusion.md)."""
+    perception: PerceptionConfig = PerceptionConfig()
+    """Where names, masks and geometry of objects come from."""
     env: EnvName = "rgb-stacking"
     """Which world the episodes come from."""
     arm: Arm = "hea"
@@ -129,7 +133,8 @@ def finetune_store(config: FinetuneStoreConfig, console: Console | None = None) 
         PlannerError: the language model gave no valid answer about the task.
         LifelongBufferError: there is no store, or nothing in it.
         RewardDetectorError: too few pairs, or no step of the training was better than none; nothing is saved then.
-        UnknownNameError, ModelError: there is no such detector or device, or it cannot be read.
+        UnknownNameError, ModelError: there is no such detector or device, or it, or a model that estimates conditions, cannot
+            be read.
     """
     if holds_other_than_answers(config.out):
         raise RunError(f"{config.out} exists already; choose another --out")
@@ -138,12 +143,13 @@ def finetune_store(config: FinetuneStoreConfig, console: Console | None = None) 
     subgoals = planner.decompose(config.task)
     store = open_store(config.store)
     detector = load_detector(config.detector, config.env, config.device)
-    hindsight = make_hindsight(config.arm, planner, detector, config.env, editor_name=config.editor)
+    perception = make_perception(config.perception, store)
+    hindsight = make_hindsight(config.arm, planner, detector, config.env, perception, config.editor)
     episodes = nearest_episodes(store, subgoals, detector, config.at_most)
     used: Iterable[Episode] = episodes
     if console is not None:
         used = track(episodes, description="repainting", console=console)
-    lesson = prepare_lesson(hindsight, used, subgoals, config.seed)
+    lesson = prepare_lesson(hindsight, map(perception.name_objects, used), subgoals, config.seed)
     new, old = lesson.pairs
     if console is not None:
         console.print(
@@ -249,13 +255,18 @@ def _provenance(
     episodes: list[Episode],
     taught: Taught,
 ) -> dict[str, object]:
-    editor = hindsight.editor
+    models = {
+        "planner": hindsight.planner.hash,
+        "editor": hindsight.editor.hash if hindsight.editor is not None else "",
+    }
+    if hindsight.perception.hash:
+        models[ROLE] = hindsight.perception.hash
     return {
         "task": config.task,
         "subgoals": [goal.description for goal in subgoals],
         "base": {"name": config.detector, "hash": detector.hash},
         "hash": tuned.hash,
-        "models": {"planner": hindsight.planner.hash, "editor": editor.hash if editor is not None else ""},
+        "models": models,
         "store": str(config.store),
         "episodes": [episode.id for episode in episodes],
         "arm": config.arm,

@@ -16,7 +16,7 @@ from daag.episodes import Episode, WorldState
 from daag.experiments.edit_truth import measure
 from daag.experiments.fidelity import psnr
 from daag.hindsight import EditedSegment
-from daag.tasks import BOARD, OUTLINES, EditPlan, ObjectEdit, alike, family_of
+from daag.tasks import BOARD, GRID, OUTLINES, STACKING, EditPlan, ObjectEdit, family_of
 
 
 def laid(seed: int) -> tuple[LanguageTableModel, mujoco.MjData, np.ndarray, View]:
@@ -90,8 +90,8 @@ def test_a_notch_is_outside_of_a_body_for_the_eye_the_ruler_and_the_lamp() -> No
 
 
 def test_kinds_take_the_place_of_kinds_of_their_own_family_only() -> None:
-    assert alike("moon", "star") and alike("cube", "prism") and alike("cube", "pentagon")
-    assert not alike("moon", "prism") and not alike("mug", "ball")
+    assert BOARD.alike("moon", "star") and BOARD.alike("cube", "pentagon") and STACKING.alike("cube", "prism")
+    assert not STACKING.alike("cube", "sphere") and not GRID.alike("ball", "box")
     # The word is the same, the body is not: a board's cube is half as high.
     assert family_of({"moon", "cube"})["cube"].height < family_of({"prism", "cube"})["cube"].height
     assert not family_of({"mug", "ball"})

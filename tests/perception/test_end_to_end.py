@@ -1,12 +1,14 @@
 """From frames alone to an edit, with tiny checkpoints of the real classes. What they see is rubbish; that the pixels outside
 their masks stay is not."""
 
+import json
 from dataclasses import replace
 
 import gymnasium
 import minigrid
 import numpy as np
 import pytest
+from tests.explored_stores import explored_store
 from tests.perception.known_scenes import bare
 from tests.report.making import stacked_episodes
 
@@ -17,7 +19,8 @@ from daag.diffusion.compositing import dilate
 from daag.editing import EditOptions, edit_stored
 from daag.envs import EpisodeRecorder, wrap
 from daag.episodes import EpisodeStore, content_hash
-from daag.errors import ConfigError, EditError, ModelError, RunError
+from daag.errors import ConfigError, EditError, ModelError, RewardDetectorError, RunError
+from daag.finetune_store import FinetuneStoreConfig, finetune_store
 from daag.hindsight import plan_of
 from daag.lifelong import LifelongConfig
 from daag.perception import PerceptionConfig, Recorded, make_perception
@@ -106,6 +109,33 @@ def test_one_episode_of_bare_frames_is_edited_as_asked(films, perception, tmp_pa
     assert edited.scores["outside_identical"] is True and edited.scores["num_pixels_changed"] > 0
     assert edited.episode.objects == ("green cube",)
     assert edited.episode.provenance.models.keys() == {"conditions", "editor"}
+
+
+def test_a_detector_is_taught_from_frames_without_masks(perception, tmp_path):
+    labelled = list(explored_store(tmp_path / "labelled.lance", 4))
+    store = EpisodeStore.create(tmp_path / "bare.lance", vector_size=None)
+    store.append(
+        [replace(bare(episode, named=True), achievements=episode.achievements) for episode in labelled]
+    )
+    asked = FinetuneStoreConfig(
+        tmp_path / "bare.lance",
+        TASK,
+        tmp_path / "out",
+        "base",
+        arm="hea-no-gate",
+        steps=20,
+        learning_rate=2e-4,
+    )
+    with pytest.raises(RewardDetectorError):
+        finetune_store(asked)  # nothing can be repainted, so there is nothing of the new task
+    sight = replace(perception, conditions="missing", object_names=())
+    taught = finetune_store(replace(asked, perception=sight))
+    assert taught.num_repainted > 0
+    provenance = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert provenance["models"]["conditions"] == make_perception(sight).hash
+    words = ["--conditions", "estimated", "--box-model", "some/owl"]
+    told = cli.parse(["finetune", "store", "--task", TASK, "--out", str(tmp_path / "new"), *words])
+    assert told.config.perception == PerceptionConfig("estimated", box_model="some/owl")
 
 
 def test_without_names_to_look_for_a_data_set_of_bare_frames_says_what_to_do(films, perception, tmp_path):

@@ -72,13 +72,15 @@ def test_no_frames_are_no_embeddings(detector, tmp_path):
 
 def test_a_new_description_encodes_no_frame(detector, tmp_path):
     with opened(tmp_path, detector) as cache:
-        cache.embed_frames(FRAMES)
+        for part in (FRAMES[:6], FRAMES[6:]):  # a file each
+            cache.embed_frames(part)
+            cache.flush()
         detector.seen = 0
         found = list(cache.scores(TEXTS))
         assert detector.seen == 0
     scores = {key.tobytes(): row for keys, rows in found for key, row in zip(keys, rows, strict=True)}
     expected = similarity(detector.embed_frames(FRAMES), detector.embed_texts(TEXTS))
-    assert len(scores) == 10
+    assert len(found) == 2 and len(scores) == 10
     for frame, row in zip(FRAMES, expected, strict=True):
         assert np.allclose(scores[frame_key(frame)], row, atol=1e-5)
 

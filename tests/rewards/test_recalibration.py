@@ -21,6 +21,15 @@ def test_the_threshold_lies_in_the_middle_of_what_it_separates():
     assert balanced_threshold([evidence([0.6, 0.8], [0.1, 0.2], [0.0])]) == pytest.approx(0.4)
 
 
+def test_of_cuts_that_are_equally_good_the_one_in_the_middle_is_taken():
+    assert balanced_threshold([evidence([0.3, 0.6, 0.9], [0.1, 0.4, 0.7], [])]) == pytest.approx(0.5)
+
+
+def test_what_is_missed_weighs_as_much_as_all_that_is_wrongly_believed():
+    # The lower cut believes half of the frames and half of the swaps, the upper one misses two of three.
+    assert balanced_threshold([evidence([0.3, 0.4, 0.9], [0.1, 0.5], [0.1, 0.5])]) == pytest.approx(0.2)
+
+
 def test_few_false_frames_weigh_as_much_as_many_swaps():
     # Cutting above the one false frame misses one true frame in four; the many swaps lie far below either cut.
     part = evidence([0.3, 0.6, 0.6, 0.6], [0.4], [0.0] * 1000)

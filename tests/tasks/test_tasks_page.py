@@ -54,6 +54,7 @@ def test_the_languages_are_as_the_page_says():
             ", ".join(language.kinds),
             "all eight" if language.colours == tuple(COLOURS) else ", ".join(language.colours),
             ", ".join(language.relations),
+            ", ".join(language.alike_kinds) or "none",
         ]
         for name, language in names.items()
     ]

@@ -26,7 +26,6 @@ from daag.tasks import (
     Look,
     ObjectEdit,
     Subgoal,
-    alike,
     is_held_out,
     language_of,
     possible_facts,
@@ -125,7 +124,11 @@ def _looks(episode: Episode, env_name: str, rng: np.random.Generator) -> Iterato
             target = others[int(rng.integers(len(others)))]
             yield _case(episode, frame_index, ObjectEdit("modify", name, str(target)))
         others = free(
-            [each for each in language.looks if each.kind != look.kind and alike(look.kind, each.kind)]
+            [
+                each
+                for each in language.looks
+                if each.kind != look.kind and language.alike(look.kind, each.kind)
+            ]
         )
         if others:
             target = others[int(rng.integers(len(others)))]

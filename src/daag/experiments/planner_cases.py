@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from daag.errors import ConfigError, EditError, LanguageError, PlannerError
 from daag.llm import Planner
-from daag.tasks import SHAPES, EditPlan, Fact, Subgoal
+from daag.tasks import EditPlan, Fact, Subgoal, language_of
 
 Outcome = Literal["right", "wrong", "refused", "failed"]
 """`refused`: the planner said that it cannot, where it could. `failed`: it gave no valid answer."""
@@ -110,7 +110,7 @@ class ConvertibleCase(_Case):
             plan.check_against(self.objects)
         except EditError:
             return False
-        alike = all(_keeps_geometry(*edit.kinds) for edit in plan.edits)
+        alike = all(language_of(self.world).alike(*edit.kinds) for edit in plan.edits)
         return alike and any(_serves(plan.renaming, wanted) for wanted in self.must)
 
 
@@ -191,10 +191,6 @@ def judge(case: Case, planner_for: Callable[[str, bool], Planner]) -> tuple[Outc
 def _without_repeats(facts: Sequence[Fact]) -> list[Fact]:
     """What has just come true need not be made true again."""
     return [fact for index, fact in enumerate(facts) if index == 0 or fact != facts[index - 1]]
-
-
-def _keeps_geometry(before: str, after: str) -> bool:
-    return before == after or {before, after} <= set(SHAPES)
 
 
 def _serves(renaming: dict[str, str], wanted: dict[str, str]) -> bool:

@@ -64,13 +64,14 @@ class ChatPlanner:
 
     @property
     def hash(self) -> str:
-        """SHA-256, in hexadecimal, of all that changes answers: model, prompts, version, language and options."""
+        """SHA-256, in hexadecimal, of all that changes answers: model, prompts, version, language with its alike kinds, and options."""
         options = {
             "planner": "chat",
             "version": VERSION,
             "model": self.model.name,
             "prompts": prompts_hash(),
             "language": self.language.name,
+            "alike_kinds": self.language.alike_kinds,
             "exchange": self.exchange,
         }
         return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()

@@ -24,7 +24,7 @@ from daag.tasks import (
     word_swaps,
 )
 
-VERSION = 4
+VERSION = 5
 """Raised whenever an answer changes, so that cached answers and provenance tell versions apart."""
 
 
@@ -46,11 +46,13 @@ class GrammarPlanner:
 
     @property
     def hash(self) -> str:
-        """SHA-256, in hexadecimal, of the planner's name, version, language and options; the same in every process."""
+        """SHA-256, in hexadecimal, of the planner's name, version, language with its alike kinds, and options; the same in every
+        process."""
         options = {
             "planner": "grammar",
             "version": VERSION,
             "language": self.language.name,
+            "alike_kinds": self.language.alike_kinds,
             "exchange": self.exchange,
         }
         return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
@@ -134,7 +136,9 @@ class GrammarPlanner:
             SceneError: two objects share a name.
         """
         wanted = read_fact(subgoal.description, self.language)
-        return propose_repaint(read_fact(achieved, self.language), wanted, objects, exchange=self.exchange)
+        return propose_repaint(
+            read_fact(achieved, self.language), wanted, objects, self.language, exchange=self.exchange
+        )
 
     def edit_instruction(self, plan: EditPlan) -> str:
         """A plan in a sentence.

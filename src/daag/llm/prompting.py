@@ -60,7 +60,12 @@ def world_of(language: Language) -> dict[str, object]:
             "symmetric": form.symmetric,
             "places": [place for place in form.places if place in places],
         }
-    return {"relations": relations, "colours": list(language.colours), "kinds": list(language.kinds)}
+    return {
+        "relations": relations,
+        "colours": list(language.colours),
+        "kinds": list(language.kinds),
+        "alike_kinds": list(language.alike_kinds),
+    }
 
 
 def check_sentence(sentence: str, language: Language) -> str:

@@ -9,14 +9,14 @@ from itertools import permutations
 
 from daag.errors import SceneError
 from daag.llm.planner import EditProposal
-from daag.tasks import RELATIONS, SHAPES, EditPlan, Fact, Look, ObjectEdit, Operation
+from daag.tasks import RELATIONS, EditPlan, Fact, Language, Look, ObjectEdit, Operation
 
 Renaming = dict[Look, Look]
 """Each object that changes its look: before, and after."""
 
 
 def propose_repaint(
-    achieved: Fact, wanted: Fact, objects: Sequence[str], *, exchange: bool = True
+    achieved: Fact, wanted: Fact, objects: Sequence[str], language: Language, *, exchange: bool = True
 ) -> EditProposal:
     """Say how a scene's objects would have to be repainted for `achieved` to look like `wanted`.
 
@@ -29,6 +29,7 @@ def propose_repaint(
         achieved: what the episode shows.
         wanted: what it should show.
         objects: names of the scene's objects.
+        language: of the world; says which kinds are alike enough to become one another.
         exchange: whether objects of the scene may trade looks; if not, plans that need it are refused.
 
     Returns:
@@ -57,11 +58,16 @@ def propose_repaint(
         return EditProposal(None, f"the episode already shows it: {wanted.description}")
     if not wanted.feasible:
         return EditProposal(None, f"'{wanted.description}' cannot be: only kinds with a flat top carry")
-    renamings = [renaming for renaming in _renamings(achieved, wanted, objects) if _keeps_geometry(renaming)]
+    renamings = [
+        renaming
+        for renaming in _renamings(achieved, wanted, objects)
+        if all(language.alike(before.kind, after.kind) for before, after in renaming.items())
+    ]
     if not renamings:
         return EditProposal(
             None,
-            f"kinds too unlike to be repainted into one another; only {', '.join(SHAPES)} are alike enough",
+            "kinds too unlike to be repainted into one another; alike enough in this world are "
+            f"{', '.join(language.alike_kinds) or 'none'}",
         )
     plan = _plan(min(renamings, key=_cost))
     if not exchange and any(edit.operation == "exchange" for edit in plan.edits):
@@ -81,14 +87,6 @@ def _renamings(achieved: Fact, wanted: Fact, objects: Sequence[str]) -> Iterator
         for handed in permutations(freed, len(displaced)):
             pairs = (*zip(sources, assigned, strict=True), *zip(displaced, handed, strict=True))
             yield {before: after for before, after in pairs if before != after}
-
-
-def _keeps_geometry(renaming: Renaming) -> bool:
-    """Upright bodies of few corners are alike enough to become one another; all else stays what it is."""
-    return all(
-        before.kind == after.kind or {before.kind, after.kind} <= set(SHAPES)
-        for before, after in renaming.items()
-    )
 
 
 def _cost(renaming: Renaming) -> tuple[int, int, int, list[tuple[Look, Look]]]:

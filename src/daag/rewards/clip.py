@@ -50,7 +50,7 @@ __all__ = [
 GENERIC = ("base", "ready")
 """Kinds of embedded detectors: `base` knows objects and colours, `ready` relations too."""
 
-PRETRAINED = (*GENERIC, "ready-room", "ready-language-table")
+PRETRAINED = (*GENERIC, "base-room", "ready-room", "base-language-table", "ready-language-table")
 """The embedded detectors: those without a world's name are RGB Stacking's."""
 
 CALIBRATION_FILE = "calibration.json"

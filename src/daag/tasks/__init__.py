@@ -7,7 +7,7 @@ from daag.tasks.objects import CARRYING_KINDS, KINDS, Look, all_looks
 from daag.tasks.outlines import OUTLINES, Outline
 from daag.tasks.palette import COLOURS, SHADES, sample_shade
 from daag.tasks.relations import RELATIONS, Fact, Relation, possible_facts
-from daag.tasks.shapes import OBJECT_HEIGHT, SHAPES, Shape, UprightShape, alike, family_of
+from daag.tasks.shapes import OBJECT_HEIGHT, SHAPES, Shape, UprightShape, family_of
 from daag.tasks.task import Subgoal, Task
 from daag.tasks.word_swap import word_swaps
 
@@ -37,7 +37,6 @@ __all__ = [
     "Subgoal",
     "Task",
     "UprightShape",
-    "alike",
     "all_looks",
     "caption_is_held_out",
     "family_of",

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from daag.errors import LanguageError, UnknownNameError
 from daag.tasks.objects import BOARD_KINDS, GRID_KINDS, ROOM_KINDS, STACKING_KINDS, Look, all_looks
+from daag.tasks.outlines import OUTLINES
 from daag.tasks.palette import COLOURS
 from daag.tasks.relations import Fact, Relation
+from daag.tasks.shapes import SHAPES
 
 
 @dataclass(frozen=True)
@@ -16,11 +18,17 @@ class Language:
     kinds: tuple[str, ...]
     colours: tuple[str, ...]
     relations: tuple[Relation, ...]
+    alike_kinds: tuple[str, ...] = ()
+    """Kinds of like size and stance, whose bodies may take each other's place; every other kind stays what it is."""
 
     @property
     def looks(self) -> tuple[Look, ...]:
         """Every colour with every kind, in a fixed order."""
         return all_looks(self.kinds, self.colours)
+
+    def alike(self, before: str, after: str) -> bool:
+        """Whether an object of one kind may be repainted into one of another kind."""
+        return before == after or {before, after} <= set(self.alike_kinds)
 
     def check(self, fact: Fact) -> None:
         """Check that a fact can be said here.
@@ -35,12 +43,13 @@ class Language:
             )
 
 
-STACKING = Language("rgb-stacking", STACKING_KINDS, tuple(COLOURS), ("on", "next to"))
+STACKING = Language("rgb-stacking", STACKING_KINDS, tuple(COLOURS), ("on", "next to"), tuple(SHAPES))
 BOARD = Language(
     "language-table",
     BOARD_KINDS,
     ("red", "blue", "green", "yellow"),
     ("touching", "left of", "above", "apart from", "in", "pointed at"),
+    tuple(OUTLINES),
 )
 ROOM = Language("room", ROOM_KINDS, tuple(COLOURS), ("in front",))
 GRID = Language(

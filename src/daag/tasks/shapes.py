@@ -68,8 +68,3 @@ def family_of(kinds: Collection[str]) -> Mapping[str, Shape]:
     """The family that a scene's kinds belong to: the one that has most of them; empty where none has any."""
     best = max(FAMILIES, key=lambda family: len(set(kinds) & set(family)))
     return best if set(kinds) & set(best) else {}
-
-
-def alike(before: str, after: str) -> bool:
-    """Whether a body of one kind may take the place of one of another kind."""
-    return any(before in family and after in family for family in FAMILIES)
