@@ -120,8 +120,47 @@ def test_a_plan_gets_the_operations_that_fit():
     plan = proposed([("green cube", "red cube"), ("red cube", "green cube")]).plan
     assert plan is not None
     assert plan.sentence == "green cube -> red cube (exchange), red cube -> green cube (exchange)"
-    plan = proposed([("green cube", "yellow prism")], wanted="the yellow prism is on the blue cube").plan
-    assert plan is not None and plan.sentence == "green cube -> yellow prism (replace)"
+    for look, operation in (
+        ("yellow prism", "replace"),
+        ("green prism", "replace"),
+        ("white cube", "modify"),
+    ):
+        plan = proposed([("green cube", look)], wanted=f"the {look} is on the blue cube").plan
+        assert plan is not None and plan.sentence == f"green cube -> {look} ({operation})"
+
+
+def test_a_place_is_kept_where_one_is_wanted_and_else_is_no_matter():
+    scene, there, anywhere = ("green ball", "blue box"), "on the sofa is right in front", "is right in front"
+
+    def repainted(achieved, wanted):
+        reply = {"answer": {"edits": [{"object": "green ball", "becomes": "red ball"}]}}
+        return proposal_of(
+            read_reply(json.dumps(reply), edit_reply(ROOM, scene)),
+            f"the green ball {achieved}", f"the red ball {wanted}", scene, True,
+        ).plan  # fmt: skip
+
+    assert repainted(there, there) == repainted(there, anywhere) == repainted(anywhere, anywhere)
+    with pytest.raises(InvalidReplyError, match="would show"):
+        repainted(anywhere, there)
+
+
+def test_no_look_is_taken_that_an_object_out_of_sight_may_have():
+    with pytest.raises(InvalidReplyError, match="wanted or have become free, not white cube"):
+        proposed([("green cube", "red cube"), ("red cube", "white cube")])
+
+
+def test_no_reply_names_more_than_there_is_nor_an_empty_list_of_edits():
+    assert read_reply('{"same": [1, 0]}', compare_reply(2)).same == [1, 0]
+    with pytest.raises(InvalidReplyError):
+        read_reply('{"same": [0, 0]}', compare_reply(1))
+    edits = edit_reply(STACKING, SCENE).model_json_schema()["$defs"]["Edits"]["properties"]["edits"]
+    assert (edits["minItems"], edits["maxItems"]) == (1, 3)
+
+
+def test_what_is_wrong_with_a_reply_is_said_briefly():
+    with pytest.raises(InvalidReplyError) as refused:
+        proposed([("green cube", "invisible")] * 3)
+    assert "edits.0.becomes" in str(refused.value) and len(str(refused.value)) < 5 * 300
 
 
 BAD_PLANS = {

@@ -159,8 +159,6 @@ def read_reply(text: str, form: type[Reply]) -> Reply:
             for fault in error.errors(include_url=False, include_input=False)[:5]
         ]
         raise InvalidReplyError("; ".join(faults)) from None
-    except RecursionError:
-        raise InvalidReplyError("expected a flat JSON object") from None
 
 
 def stages_of(reply: DecomposeReply, language: Language) -> tuple[Subgoal, ...]:
