@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daag.errors import LanguageError, PlannerError
+from daag.errors import LanguageError, PlannerError, SceneError
 from daag.llm import CachedPlanner, GrammarPlanner, Planner
 from daag.tasks import STACKING, EditPlan, Fact, ObjectEdit, Subgoal
 
@@ -199,3 +199,9 @@ def test_what_cannot_be_written_is_an_error_that_names_the_file(tmp_path):
     cached = CachedPlanner(GrammarPlanner(), tmp_path / "file" / "answers.jsonl")
     with pytest.raises(PlannerError, match=r"cannot write to the planner cache .*answers\.jsonl"):
         cached.decompose(TOWER)
+
+
+def test_a_scene_with_two_objects_of_one_name_is_refused_even_where_the_question_is_about_others(path):
+    cached = CachedPlanner(GrammarPlanner(), path)
+    with pytest.raises(SceneError):
+        cached.propose_edit(ACHIEVED, WANTED, [*SCENE, "white prism", "white prism"])
