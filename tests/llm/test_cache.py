@@ -205,3 +205,12 @@ def test_a_scene_with_two_objects_of_one_name_is_refused_even_where_the_question
     cached = CachedPlanner(GrammarPlanner(), path)
     with pytest.raises(SceneError):
         cached.propose_edit(ACHIEVED, WANTED, [*SCENE, "white prism", "white prism"])
+
+
+def test_answers_of_another_format_are_refused_and_left_as_they_are(path):
+    CachedPlanner(GrammarPlanner(), path).decompose(TOWER)
+    path.write_text(path.read_text().replace("daag-planner-cache-1", "daag-planner-cache-9"))
+    before = path.read_bytes()
+    with pytest.raises(PlannerError, match="is not a planner cache"):
+        CachedPlanner(GrammarPlanner(), path)
+    assert path.read_bytes() == before
