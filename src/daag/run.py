@@ -27,6 +27,7 @@ import numpy as np
 from daag.agent import Progress
 from daag.errors import RunError
 from daag.hindsight import EditAttempt
+from daag.llm import holds_other_than_answers
 
 MAX_REJECTIONS = 12
 """How many rejected edits are kept as samples."""
@@ -58,9 +59,9 @@ class RunDirectory:
         """Begin a run.
 
         Raises:
-            RunError: something is there already.
+            RunError: something is there already, other than answers of a planner.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if holds_other_than_answers(path):
             raise RunError(
                 f"{path} exists already; choose another --out, or go on with it by 'daag lifelong --resume {path}'"
             )

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from daag.errors import ConfigError, LanguageError, PlannerError
+from daag.experiments.config import ReproduceConfig
+from daag.experiments.planner import drawn, run
 from daag.experiments.planner_cases import (
     ConvertibleCase,
     EquivalenceCase,
@@ -182,3 +185,19 @@ def test_a_broken_case_is_named_by_its_line(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"id": "x", "kind": "refusal", "world": "moon", "instruction": "y"}\n')
     with pytest.raises(ConfigError, match=r"line 1 of .*a\.jsonl"):
         read_cases(tmp_path)
+
+
+def test_drawn_cases_are_the_same_for_one_seed_and_more_of_them_add_to_fewer():
+    few, more = drawn(CASES, 5, 0), drawn(CASES, 20, 0)
+    assert len(few) == 5 and len(more) == 20 and [case for case in more if case in few] == few
+    assert few == drawn(CASES, 5, 0) and few != drawn(CASES, 5, 1) and few != CASES[:5]
+    assert drawn(CASES, None, 0) == drawn(CASES, 10_000, 0) == CASES
+
+
+def test_a_part_of_the_benchmark_says_which_part_it_was(tmp_path):
+    config = ReproduceConfig(out=tmp_path, cases=DIRECTORY, cases_per_kind=3, seeds=(7,))
+    results = run(config, Console(quiet=True))
+    assert {len(arm["accuracy"]["per_run"]) for arm in results.arms.values()} == {3}
+    assert results.notes["cases_per_kind"] == 3 and results.seeds == [7]
+    with pytest.raises(ConfigError, match="cases_per_kind"):
+        ReproduceConfig(cases_per_kind=-1)

@@ -148,12 +148,10 @@ FAULTS: dict[str, Behaviour] = {
     "1 MB": saying("x" * 2**20),
     "refusal": saying(None, refusal="no"),
     "unknown key": status(401),
-    "another shape": saying('{"possible": "perhaps"}'),
-    "smuggled fields": saying('{"possible": false, "edits": [], "reason": "", "sudo": true}'),
-    "smuggled object": saying(
-        '{"possible": true, "edits": [{"object": "me", "becomes": "red cube"}], "reason": ""}'
-    ),
-    "half a plan": saying('{"possible": true, "edits": [], "reason": ""}'),
+    "another shape": saying('{"answer": "perhaps"}'),
+    "smuggled fields": saying('{"answer": {"impossible": "", "sudo": true}}'),
+    "smuggled object": saying('{"answer": {"edits": [{"object": "me", "becomes": "red cube"}]}}'),
+    "half a plan": saying('{"answer": {"edits": []}}'),
     "unicode": saying("\u202e💥\ufeff{"),
 }
 """Ways in which a question about a repaint can go wrong, quick ones. Most are worth another request; none is an answer."""
@@ -206,20 +204,18 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     proposal = planner.propose_edit(
         data["shows"], Subgoal(data["should_show"], data["should_show"]), data["objects"]
     )
-    edits = proposal.plan.edits if proposal.plan else ()
-    return {
-        "possible": bool(edits),
-        "edits": [{"object": edit.source, "becomes": edit.target} for edit in edits],
-        "reason": proposal.reason[:200],
-    }
+    if proposal.plan is None:
+        return {"answer": {"impossible": proposal.reason[:200]}}
+    edits = [{"object": edit.source, "becomes": edit.target} for edit in proposal.plan.edits]
+    return {"answer": {"edits": edits}}
 
 
 def _decomposition(planner: GrammarPlanner, instruction: str) -> dict[str, Any]:
     try:
         stages = planner.decompose(instruction)
     except LanguageError as error:
-        return {"understood": False, "stages": [], "reason": str(error)[:200]}
-    return {"understood": True, "stages": [_stage(stage.description) for stage in stages], "reason": ""}
+        return {"answer": {"impossible": str(error)[:200]}}
+    return {"answer": {"stages": [_stage(stage.description) for stage in stages]}}
 
 
 def _stage(description: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daag.errors import LanguageError, PlannerError
+from daag.errors import LanguageError, PlannerError, SceneError
 from daag.llm import CachedPlanner, GrammarPlanner, Planner
 from daag.tasks import STACKING, EditPlan, Fact, ObjectEdit, Subgoal
 
@@ -199,3 +199,18 @@ def test_what_cannot_be_written_is_an_error_that_names_the_file(tmp_path):
     cached = CachedPlanner(GrammarPlanner(), tmp_path / "file" / "answers.jsonl")
     with pytest.raises(PlannerError, match=r"cannot write to the planner cache .*answers\.jsonl"):
         cached.decompose(TOWER)
+
+
+def test_a_scene_with_two_objects_of_one_name_is_refused_even_where_the_question_is_about_others(path):
+    cached = CachedPlanner(GrammarPlanner(), path)
+    with pytest.raises(SceneError):
+        cached.propose_edit(ACHIEVED, WANTED, [*SCENE, "white prism", "white prism"])
+
+
+def test_answers_of_another_format_are_refused_and_left_as_they_are(path):
+    CachedPlanner(GrammarPlanner(), path).decompose(TOWER)
+    path.write_text(path.read_text().replace("daag-planner-cache-1", "daag-planner-cache-9"))
+    before = path.read_bytes()
+    with pytest.raises(PlannerError, match="is not a planner cache"):
+        CachedPlanner(GrammarPlanner(), path)
+    assert path.read_bytes() == before

@@ -203,11 +203,12 @@ def test_the_embedded_planner_loads_no_learning_library():
 
 
 def test_a_planner_is_exchanged_for_another_by_changing_a_name(directory, monkeypatch):
-    words = f"lifelong --tasks x --planner local --llm-model {directory} --llm-timeout-seconds 77"
+    words = f"lifelong --tasks x --planner local --llm-model {directory} --llm-timeout-seconds 77 --llm-max-tokens 88"
     command = parse(words.split())
     assert isinstance(command, Lifelong)
     model = make_model(command.config.controller)
-    assert isinstance(model, LocalModel) and model.config == LocalConfig(str(directory), timeout_seconds=77.0)
+    assert isinstance(model, LocalModel) and model.config == LocalConfig(str(directory), "cpu", 77.0, 88)
+    assert command.config.controller.chat.max_tokens == 88
     monkeypatch.setenv("DAAG_LLM_MODEL", str(directory))
     assert PlannerConfig("local").resolved() == PlannerConfig("local", str(directory))
     monkeypatch.delenv("DAAG_LLM_MODEL")

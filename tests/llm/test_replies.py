@@ -10,6 +10,7 @@ from daag.errors import LanguageError
 from daag.llm import GrammarPlanner
 from daag.llm.replies import (
     MAX_STAGES,
+    EditInstructionReply,
     InvalidReplyError,
     compare_reply,
     decompose_reply,
@@ -21,20 +22,27 @@ from daag.llm.replies import (
 from daag.tasks import BOARD, GRID, LANGUAGES, ROOM, STACKING, possible_facts
 
 STAGE = {"relation": "on", "subject": "red cube", "target": "blue cube", "place": ""}
-GOOD = {"understood": True, "stages": [STAGE], "reason": ""}
+GOOD = {"answer": {"stages": [STAGE]}}
 SCENE = ("blue cube", "green cube", "red cube")
 GREEN, RED = "the green cube is on the blue cube", "the red cube is on the blue cube"
+
+
+def naming(*stages):
+    return {"answer": {"stages": list(stages)}}
 
 
 def decomposed(reply, language=STACKING):
     return stages_of(read_reply(json.dumps(reply), decompose_reply(language)), language)
 
 
-def proposed(edits, possible=True, achieved=GREEN, wanted=RED, exchange=True, scene=SCENE):
-    reply = {"possible": possible, "edits": [{"object": a, "becomes": b} for a, b in edits], "reason": "so"}
-    return proposal_of(
-        read_reply(json.dumps(reply), edit_reply(STACKING, scene)), achieved, wanted, scene, exchange
-    )
+def proposed(edits, achieved=GREEN, wanted=RED, exchange=True, scene=SCENE):
+    answer = {"edits": [{"object": a, "becomes": b} for a, b in edits]}
+    return answered(answer, achieved, wanted, exchange, scene)
+
+
+def answered(answer, achieved=GREEN, wanted=RED, exchange=True, scene=SCENE):
+    reply = read_reply(json.dumps({"answer": answer}), edit_reply(STACKING, scene))
+    return proposal_of(reply, achieved, wanted, scene, exchange)
 
 
 @pytest.mark.parametrize("language", LANGUAGES.values(), ids=lambda language: language.name)
@@ -46,7 +54,7 @@ def test_every_fact_of_a_world_can_be_said(language):
             "target": str(fact.target or ""),
             "place": fact.place,
         }
-        (subgoal,) = decomposed({**GOOD, "stages": [stage]}, language)
+        (subgoal,) = decomposed(naming(stage), language)
         assert (subgoal.description, subgoal.instruction) == (fact.description, fact.instruction)
 
 
@@ -58,22 +66,26 @@ def test_the_object_is_found_among_courtesies_and_thoughts(around):
     assert stages_of(read_reply(text, decompose_reply(STACKING)), STACKING)
 
 
+IMPOSSIBLE = {"answer": {"impossible": "no drawers here"}}
 WRONG = {
     "a smuggled field": {**GOOD, "command": "rm -rf /"},
-    "a smuggled field in a stage": {**GOOD, "stages": [{**STAGE, "force": 100}]},
-    "a relation of another world": {**GOOD, "stages": [{**STAGE, "relation": "touching"}]},
-    "an unknown object": {**GOOD, "stages": [{**STAGE, "subject": "golden gun"}]},
-    "an object with a tail": {**GOOD, "stages": [{**STAGE, "subject": "red cube; obey"}]},
-    "an object on itself": {**GOOD, "stages": [{**STAGE, "target": "red cube"}]},
-    "no target": {**GOOD, "stages": [{**STAGE, "target": ""}]},
-    "a place where none is": {**GOOD, "stages": [{**STAGE, "place": "on the sofa"}]},
-    "a round base": {**GOOD, "stages": [{**STAGE, "target": "blue sphere"}]},
-    "no stages": {**GOOD, "stages": []},
-    "too many stages": {**GOOD, "stages": [STAGE] * (MAX_STAGES + 1)},
-    "stages that were not understood": {**GOOD, "understood": False},
-    "a missing field": {"understood": True, "stages": [STAGE]},
-    "a word for a truth": {**GOOD, "understood": "yes"},
-    "an endless reason": {**GOOD, "reason": "x" * 10_000},
+    "a smuggled field in the answer": {"answer": {"stages": [STAGE], "command": "rm -rf /"}},
+    "a smuggled field in a stage": naming({**STAGE, "force": 100}),
+    "a relation of another world": naming({**STAGE, "relation": "touching"}),
+    "an unknown object": naming({**STAGE, "subject": "golden gun"}),
+    "an object with a tail": naming({**STAGE, "subject": "red cube; obey"}),
+    "an object on itself": naming({**STAGE, "target": "red cube"}),
+    "no target": naming({**STAGE, "target": ""}),
+    "a place where none is": naming({**STAGE, "place": "on the sofa"}),
+    "a round base": naming({**STAGE, "target": "blue sphere"}),
+    "no stages": naming(),
+    "too many stages": naming(*[STAGE] * (MAX_STAGES + 1)),
+    "stages that are impossible": {"answer": {"stages": [STAGE], "impossible": "no drawers here"}},
+    "an answer without its name": GOOD["answer"],
+    "a missing field": naming({"relation": "on", "subject": "red cube", "target": "blue cube"}),
+    "a truth for a reason": {"answer": {"impossible": True}},
+    "an endless reason": {"answer": {"impossible": "x" * 10_000}},
+    "an empty answer": {"answer": {}},
     "a list": [GOOD],
     "a string": "red cube on blue cube",
     "nothing": {},
@@ -92,24 +104,63 @@ def test_a_decomposition_that_is_none_is_refused(reply):
 
 def test_a_world_has_only_its_own_places():
     stage = {"relation": "in front", "subject": "red ball", "target": "", "place": "on the sofa"}
-    assert decomposed({**GOOD, "stages": [stage]}, ROOM)
+    assert decomposed(naming(stage), ROOM)
     with pytest.raises(InvalidReplyError):
-        decomposed({**GOOD, "stages": [stage]}, GRID)
+        decomposed(naming(stage), GRID)
     with pytest.raises(InvalidReplyError):
-        decomposed({**GOOD, "stages": [{**STAGE, "relation": "in", "place": "middle"}]}, BOARD)
+        decomposed(naming({**STAGE, "relation": "in", "place": "middle"}), BOARD)
 
 
 def test_what_the_model_does_not_understand_is_a_language_error_with_its_reason():
     with pytest.raises(LanguageError, match="no drawers here"):
-        decomposed({"understood": False, "stages": [], "reason": "no drawers here"})
+        decomposed(IMPOSSIBLE)
 
 
 def test_a_plan_gets_the_operations_that_fit():
     plan = proposed([("green cube", "red cube"), ("red cube", "green cube")]).plan
     assert plan is not None
     assert plan.sentence == "green cube -> red cube (exchange), red cube -> green cube (exchange)"
-    plan = proposed([("green cube", "yellow prism")], wanted="the yellow prism is on the blue cube").plan
-    assert plan is not None and plan.sentence == "green cube -> yellow prism (replace)"
+    for look, operation in (
+        ("yellow prism", "replace"),
+        ("green prism", "replace"),
+        ("white cube", "modify"),
+    ):
+        plan = proposed([("green cube", look)], wanted=f"the {look} is on the blue cube").plan
+        assert plan is not None and plan.sentence == f"green cube -> {look} ({operation})"
+
+
+def test_a_place_is_kept_where_one_is_wanted_and_else_is_no_matter():
+    scene, there, anywhere = ("green ball", "blue box"), "on the sofa is right in front", "is right in front"
+
+    def repainted(achieved, wanted):
+        reply = {"answer": {"edits": [{"object": "green ball", "becomes": "red ball"}]}}
+        return proposal_of(
+            read_reply(json.dumps(reply), edit_reply(ROOM, scene)),
+            f"the green ball {achieved}", f"the red ball {wanted}", scene, True,
+        ).plan  # fmt: skip
+
+    assert repainted(there, there) == repainted(there, anywhere) == repainted(anywhere, anywhere)
+    with pytest.raises(InvalidReplyError, match="would show"):
+        repainted(anywhere, there)
+
+
+def test_no_look_is_taken_that_an_object_out_of_sight_may_have():
+    with pytest.raises(InvalidReplyError, match="wanted or have become free, not white cube"):
+        proposed([("green cube", "red cube"), ("red cube", "white cube")])
+
+
+def test_no_reply_names_more_than_there_is_nor_an_empty_list_of_edits():
+    assert read_reply('{"same": [1, 0]}', compare_reply(2)).same == [1, 0]
+    with pytest.raises(InvalidReplyError):
+        read_reply('{"same": [0, 0]}', compare_reply(1))
+    edits = edit_reply(STACKING, SCENE).model_json_schema()["$defs"]["Edits"]["properties"]["edits"]
+    assert (edits["minItems"], edits["maxItems"]) == (1, 3)
+
+
+def test_what_is_wrong_with_a_reply_is_said_briefly():
+    with pytest.raises(InvalidReplyError) as refused:
+        proposed([("green cube", "invisible")] * 3)
+    assert "edits.0.becomes" in str(refused.value) and len(str(refused.value)) < 5 * 300
 
 
 BAD_PLANS = {
@@ -145,10 +196,53 @@ def test_exchanges_can_be_forbidden():
         proposed([("green cube", "red cube"), ("red cube", "green cube")], exchange=False)
 
 
-def test_no_plan_is_an_answer_and_edits_with_it_are_not():
-    assert proposed([], possible=False).plan is None
+def test_no_plan_is_an_answer_with_its_reason_and_edits_with_it_are_not():
+    nothing = answered({"impossible": "nothing moved"})
+    assert (nothing.plan, nothing.reason) == (None, "nothing moved")
+    assert answered({"impossible": ""}).reason
     with pytest.raises(InvalidReplyError):
-        proposed([("green cube", "red cube")], possible=False)
+        answered(
+            {"edits": [{"object": "green cube", "becomes": "white cube"}], "impossible": "nothing moved"}
+        )
+
+
+def keys_of(schema):
+    """Every keyword of a schema and of the schemas in it; names of fields and of definitions are none."""
+    found = set(schema)
+    for name in ("properties", "$defs"):
+        for inner in schema.get(name, {}).values():
+            found |= keys_of(inner)
+    for inner in (*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else [])):
+        found |= keys_of(inner)
+    return found
+
+
+STRICT = {"type", "title", "description", "properties", "required", "additionalProperties", "items", "enum", "const",
+          "anyOf", "$ref", "$defs"}  # fmt: skip
+BOUNDS = {"minItems", "maxItems", "minLength", "maxLength"}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        *map(decompose_reply, LANGUAGES.values()),
+        edit_reply(BOARD, SCENE),
+        compare_reply(40),
+        EditInstructionReply,
+    ],
+)
+def test_schemas_are_of_the_subset_that_openai_follows_strictly(form):
+    """Its rules: an object at the top, every field required and none beyond, and alternatives that begin differently."""
+    schema = form.model_json_schema()
+    assert keys_of(schema) <= STRICT | BOUNDS  # those are taken off before it is sent
+    for each in (schema, *schema.get("$defs", {}).values()):
+        assert each["type"] == "object" and each["additionalProperties"] is False
+        assert list(each["properties"]) == each["required"]
+    for field in schema["properties"].values():
+        firsts = [
+            schema["$defs"][way["$ref"].split("/")[-1]]["required"][0] for way in field.get("anyOf", ())
+        ]
+        assert len(set(firsts)) == len(firsts)
 
 
 @settings(deadline=None, max_examples=200)
@@ -158,7 +252,7 @@ def test_no_plan_is_an_answer_and_edits_with_it_are_not():
         st.none() | st.booleans() | st.floats() | st.text(max_size=5),
         lambda inner: (
             st.lists(inner, max_size=3)
-            | st.dictionaries(st.sampled_from(["understood", "stages", "reason", "x"]), inner, max_size=4)
+            | st.dictionaries(st.sampled_from(["answer", "stages", "impossible", "x"]), inner, max_size=4)
         ),
         max_leaves=10,
     ).map(json.dumps)

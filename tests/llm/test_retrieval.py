@@ -10,7 +10,7 @@ from daag.llm.retrieval import nearest_captions
 from daag.rewards.clip import pretrained
 
 RED = "the red cube is on the blue cube"
-ANGLES = {RED: 0.0, "a": 0.1, "b": 0.1, "c": -0.1, "far": 2.0, "opposite": np.pi}
+ANGLES = {RED: 0.0, "a": 0.1, "b": 0.1, "c": -0.1, "d": 0.099998, "far": 2.0, "opposite": np.pi}
 
 
 def encode(sentences):
@@ -23,7 +23,7 @@ def encode(sentences):
 @given(st.permutations([*ANGLES, "rewording 2", "rewording 1", "a"]))
 @settings(deadline=None, max_examples=30)
 def test_the_order_is_by_nearness_then_by_the_alphabet_then_what_cannot_be_read(captions):
-    expected = (RED, "a", "b", "c", "far", "opposite", "rewording 1", "rewording 2")
+    expected = (RED, "a", "b", "c", "d", "far", "opposite", "rewording 1", "rewording 2")
     assert nearest_captions(RED, captions, encode, 100) == expected
     assert nearest_captions(RED, captions, encode, 3) == expected[:3]
 

@@ -153,7 +153,6 @@ def test_a_tower_is_read_bottom_pair_first(sentence):
         ("put the red cube behind the blue cube", "expected 'on' or 'next to', but found 'behind'"),
         ("stack the red cube beside the blue cube", "expected 'on' after 'stack'.*found 'beside'"),
         ("the red cube is not on the blue cube", "after 'the red cube is' .*found 'not'"),
-        ("put the red cube is on the blue cube", "found 'is'"),
         ("stack the red cube on the blue cube and", "the sentence ends"),
         ("stack the red cube on the blue cube and dance", "found 'dance'"),
         (

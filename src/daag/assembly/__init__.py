@@ -23,6 +23,7 @@ from daag.assembly.planners import (
     PlannerConfig,
     make_model,
     make_planner,
+    planner_in,
 )
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "make_model",
     "make_planner",
     "make_task_buffer",
+    "planner_in",
     "teach",
     "vector_size",
 ]

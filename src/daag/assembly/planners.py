@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from daag.llm import CachedPlanner, ChatConfig, ChatPlanner, GrammarPlanner, Planner
+from daag.llm import CACHE_FILE, CachedPlanner, ChatConfig, ChatPlanner, GrammarPlanner, Planner
 from daag.llm.chat_client import ChatClient
 from daag.llm.completer import Completer
 from daag.tasks import language_of
@@ -31,6 +31,8 @@ class PlannerConfig:
     """Per million tokens of questions, and of replies, in any currency; for the cost counter."""
     llm_device: str = "cpu"
     """local: torch's name of where it computes, such as cuda."""
+    llm_max_tokens: int = 1000
+    """Of one reply. A model that thinks aloud needs more."""
 
     @property
     def chat(self) -> ChatConfig:
@@ -41,9 +43,15 @@ class PlannerConfig:
             self.llm_model,
             self.llm_key_variable,
             self.llm_timeout_seconds,
+            max_tokens=self.llm_max_tokens,
             price_per_million_prompt_tokens=asked,
             price_per_million_completion_tokens=replied,
         )
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Who answers, without what changes no answer; nothing for the embedded planner."""
+        return {} if self.planner == "grammar" else {"planner": self.planner, "llm_model": self.llm_model}
 
     def resolved(self) -> "PlannerConfig":
         """With what the environment says now, so that a run goes on with the same model elsewhere and later.
@@ -69,9 +77,26 @@ def make_model(config: PlannerConfig) -> Completer | None:
     if config.planner == "local":
         from daag.llm.local_model import LocalConfig, LocalModel  # needs packages of the extra `llm`
 
-        model = config.resolved().llm_model
-        return LocalModel.load(LocalConfig(model, config.llm_device, config.llm_timeout_seconds))
+        model, limits = config.resolved().llm_model, (config.llm_timeout_seconds, config.llm_max_tokens)
+        return LocalModel.load(LocalConfig(model, config.llm_device, *limits))
     return None
+
+
+def planner_in(
+    directory: Path, config: PlannerConfig, arm: str = "hea", env_name: str = "rgb-stacking"
+) -> tuple[Planner, Completer | None]:
+    """The planner of a command that leaves a directory, and the language model that it asks, if any.
+
+    What a language model answers is kept in the directory, `daag.llm.CACHE_FILE`, so that the command, given once more,
+    asks nothing again. The embedded planner answers anew.
+
+    Raises:
+        ConfigError: no model is named, or a key is missing.
+        ModelError: a model for this process cannot be read, or the packages that it needs are missing.
+        UnknownNameError: no such world.
+    """
+    model = make_model(config)
+    return make_planner(arm, directory / CACHE_FILE if model is not None else None, env_name, model), model
 
 
 def make_planner(

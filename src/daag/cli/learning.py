@@ -14,7 +14,7 @@ from daag.cli.scenes import held_out_seeds
 from daag.envs import rerender
 from daag.errors import UnknownNameError
 from daag.experiments import EXPERIMENTS, ReproduceConfig
-from daag.llm import read_cache
+from daag.llm import CACHE_FILE, read_cache
 from daag.report import write_report
 from daag.tasks import Task
 
@@ -115,7 +115,7 @@ class Llm:
     def run(self, console: Console) -> None:
         """Print the answers, then how many there are of each method."""
         path = self.run_directory
-        entries = read_cache(path / lifelong.CACHE if path.is_dir() else path)
+        entries = read_cache(path / CACHE_FILE if path.is_dir() else path)
         found = [entry for entry in entries if self.find in entry.sentence]
         for entry in found[: self.limit]:
             console.print(

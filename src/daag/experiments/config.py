@@ -40,11 +40,16 @@ class ReproduceConfig:
     """Which edits `techniques` compares the arms on. `achieved`: those that the planner proposes for what came true in
     episodes of exploration. `looks`: other looks for whatever moves in scripted episodes, without labels or gates."""
     cases: Path = Path("benchmarks/planner")
-    """Directory of that experiment's cases, in a clone of the repository."""
+    """Directory of the cases of `planner`, in a clone of the repository."""
+    cases_per_kind: int = 0
+    """So many cases of each kind are put to the planner, drawn by the first of `seeds` (0); 0: 2 with `--budget smoke`, else
+    all."""
 
     def __post_init__(self) -> None:
-        if self.jobs < 1:
-            raise ConfigError(f"jobs must be at least 1, got {self.jobs}")
+        if self.jobs < 1 or self.cases_per_kind < 0:
+            raise ConfigError(
+                f"expected at least one job and no negative cases_per_kind, got {self.jobs} and {self.cases_per_kind}"
+            )
 
     def directory(self, experiment: str) -> Path:
         """Where an experiment's cells go."""

@@ -16,7 +16,7 @@ from rich.console import Console
 from daag.assembly import PlannerConfig, make_model, make_planner
 from daag.experiments.cells import Cell, Values, run_cells
 from daag.experiments.config import ReproduceConfig
-from daag.experiments.planner_cases import hash_of_cases, judge, read_cases
+from daag.experiments.planner_cases import Case, hash_of_cases, judge, read_cases
 from daag.experiments.results import Results
 from daag.llm import Planner
 from daag.tasks import LANGUAGES
@@ -25,15 +25,20 @@ SUMMARY = "how often the planner is right: decompositions, equivalences, repaint
 
 OUTCOMES = ("right", "wrong", "refused", "failed")
 
-
-EVERY = {"smoke": 32, "quick": 1, "full": 1}
-"""Of each kind, every so-many-th case is asked, the first included."""
+CASES_PER_KIND = {"smoke": 2, "quick": None, "full": None}
+"""How many cases of each kind are asked where the command does not say; None: all."""
 
 load_model = cache(make_model)
 """One that runs in this process is read once."""
 
 
-def run_cell(cell: Cell, cases: Path, controller: PlannerConfig, every: int) -> Values:
+def drawn(cases: Sequence[Case], at_most: int | None, seed: int) -> list[Case]:
+    """Some cases of a kind, in their order. The more are drawn, the more are added to the same first ones."""
+    order = np.random.default_rng(seed).permutation(len(cases))[:at_most]
+    return [cases[index] for index in sorted(order)]
+
+
+def run_cell(cell: Cell, cases: Path, controller: PlannerConfig, at_most: int | None) -> Values:
     """Put cases of a kind to the planner."""
     model = load_model(controller)
     before = Counter(model.usage.to_json()) if model is not None else Counter()
@@ -43,7 +48,8 @@ def run_cell(cell: Cell, cases: Path, controller: PlannerConfig, every: int) -> 
         return make_planner("hea" if exchange else "hea-no-exchange", env_name=world, model=model)
 
     answers = []
-    for case in [case for case in read_cases(cases) if case.arm == cell.task][::every]:
+    of_kind = [case for case in read_cases(cases) if case.arm == cell.task]
+    for case in drawn(of_kind, at_most, cell.seed):
         clock = time.perf_counter()
         outcome, answer = judge(case, planner_for)
         answers.append(
@@ -55,29 +61,30 @@ def run_cell(cell: Cell, cases: Path, controller: PlannerConfig, every: int) -> 
 
 def run(config: ReproduceConfig, console: Console) -> Results:
     """Run all cells and put the results together. All worlds take part, whatever `config.env` says."""
-    every = read_cases(config.cases)
-    kinds = list(dict.fromkeys(case.arm for case in every))
+    kinds = list(dict.fromkeys(case.arm for case in read_cases(config.cases)))
+    at_most = config.cases_per_kind or CASES_PER_KIND[config.budget]
+    seed = config.seeds[0] if config.seeds else 0
     controller = config.controller.resolved()
     model = load_model(controller)
     models = {
         **{f"planner, {world}": make_planner(env_name=world, model=model).hash for world in LANGUAGES},
         "cases": hash_of_cases(config.cases),
     }
-    cells = [Cell(controller.planner, kind, 0) for kind in kinds]
+    cells = [Cell(controller.planner, kind, seed) for kind in kinds]
     settings = {
-        "experiment": "planner", "planner": asdict(controller), "models": models, "every": EVERY[config.budget]
+        "experiment": "planner", "planner": asdict(controller), "models": models, "cases_per_kind": at_most
     }  # fmt: skip
     directory = config.out / f"planner-{controller.planner}"
     done = run_cells(
         cells,
-        partial(run_cell, cases=config.cases, controller=controller, every=EVERY[config.budget]),
+        partial(run_cell, cases=config.cases, controller=controller, at_most=at_most),
         directory,
         settings,
         config.resume,
         config.jobs,
         console,
     )
-    results = Results("planner", controller.planner, config.command("planner"), config.budget, models, [0])
+    results = Results("planner", controller.planner, config.command("planner"), config.budget, models, [seed])
     answers = {cell.task: _answers(done[cell]) for cell in cells}
     for kind, given in answers.items():
         results.add(kind, "accuracy", [float(answer["outcome"] == "right") for answer in given])
@@ -85,6 +92,7 @@ def run(config: ReproduceConfig, console: Console) -> Results:
         results.notes[kind] = {outcome: counts[outcome] for outcome in OUTCOMES}
         shown = ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome])
         console.print(f"{kind}: {counts['right'] / len(given):.1%} of {len(given)} ({shown})")
+    results.notes["cases_per_kind"] = at_most or "all"
     _summarise(results, answers)
     if model is not None:
         results.notes["model"] = {"name": model.name}

@@ -15,7 +15,7 @@ from daag.diffusion.editor import VideoEditor
 from daag.episodes import Achievement, Episode, Origin, Provenance, cut
 from daag.errors import EditError, LanguageError, PlannerError
 from daag.hindsight.acceptance import EditedSegment, GateConfig, Verdict, judge_for_policy
-from daag.llm.planner import Planner
+from daag.llm.planner import EditProposal, Planner
 from daag.perception.perception import ROLE, Perception, Recorded
 from daag.rewards.detector import RewardDetector
 from daag.tasks import EditPlan, ObjectEdit, Subgoal
@@ -82,7 +82,7 @@ class Augmentation:
         try:
             yield
         except PlannerError as error:
-            reason = f"the planner failed: {error}"[:MAX_REASON_CHARACTERS]
+            reason = _failure(error)
             self.declined[reason] = self.declined.get(reason, 0) + 1
 
 
@@ -148,15 +148,24 @@ class Hindsight:
 
         Yields:
             (achievement, subgoal, plan, reason) for each achievement that matches no subgoal, and each subgoal; the
-            plan is None where the planner sees no way, and the reason says why.
+            plan is None where the planner sees no way, or could not answer, and the reason says why.
         """
-        for achievement in episode.achievements:
-            matches = [self.planner.compare(achievement.description, goal.description) for goal in subgoals]
-            if self.editor is None or any(matches):
-                continue
-            for goal in subgoals:
-                proposal = self.planner.propose_edit(achievement.description, goal, episode.objects)
+        for achievement in episode.achievements if self.editor is not None else ():
+            for goal, proposal in self._proposals(episode, achievement, subgoals):
                 yield achievement, goal, proposal.plan, proposal.reason
+
+    def _proposals(
+        self, episode: Episode, achievement: Achievement, subgoals: Sequence[Subgoal]
+    ) -> list[tuple[Subgoal, EditProposal]]:
+        try:
+            if any(self.planner.compare(achievement.description, goal.description) for goal in subgoals):
+                return []
+            return [
+                (goal, self.planner.propose_edit(achievement.description, goal, episode.objects))
+                for goal in subgoals
+            ]
+        except PlannerError as error:
+            return [(goal, EditProposal(None, _failure(error))) for goal in subgoals]
 
     def _relabelled(self, episode: Episode, achievement: Achievement) -> list[Episode]:
         try:
@@ -282,3 +291,7 @@ def _digest(text: str) -> str:
 
 def _stable_seed(*parts: object) -> int:
     return int(hashlib.sha256(repr(parts).encode()).hexdigest()[:8], 16) % 2**31
+
+
+def _failure(error: PlannerError) -> str:
+    return f"the planner failed: {error}"[:MAX_REASON_CHARACTERS]

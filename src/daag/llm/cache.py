@@ -14,6 +14,8 @@ from daag.llm.planner import EditProposal, Planner
 from daag.tasks import EditPlan, Fact, Subgoal
 
 FORMAT = "daag-planner-cache-1"
+CACHE_FILE = "planner-cache.jsonl"
+"""In the directory of a run or of another command: what its planner was asked, and what it answered."""
 
 Answer = TypeVar("Answer")
 
@@ -38,6 +40,14 @@ class CacheEntry:
         )
         answer = json.dumps(self.answer, ensure_ascii=False)
         return f"{self.question.get('method')}({shown}) -> {answer}"
+
+
+def holds_other_than_answers(directory: Path) -> bool:
+    """Whether a path is taken: there is a file, or a directory with more in it than a planner's answers, which may be
+    there from an earlier attempt or put there to be used."""
+    if not directory.exists():
+        return False
+    return not directory.is_dir() or any(child.name != CACHE_FILE for child in directory.iterdir())
 
 
 def read_cache(path: Path) -> tuple[CacheEntry, ...]:

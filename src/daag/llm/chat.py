@@ -37,7 +37,7 @@ from daag.llm.replies import (
 )
 from daag.tasks import STACKING, EditPlan, Fact, Language, Subgoal
 
-VERSION = 2
+VERSION = 3
 """Raised whenever replies are read otherwise, so that cached answers and provenance tell versions apart."""
 COMPARED_AT_ONCE = 40
 """Stored sentences in one question."""

@@ -24,7 +24,7 @@ from daag.tasks import (
     word_swaps,
 )
 
-VERSION = 4
+VERSION = 5
 """Raised whenever an answer changes, so that cached answers and provenance tell versions apart."""
 
 

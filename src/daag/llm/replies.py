@@ -53,12 +53,23 @@ class StageReply(Strict):
     place: str
 
 
-class DecomposeReply(Strict):
-    """The stages, or why there are none."""
+class ImpossibleReply(Strict):
+    """Why there is nothing to name."""
 
-    understood: bool
+    impossible: Reason
+
+
+class StagesReply(Strict):
+    """The stages, one at least."""
+
     stages: Sequence[StageReply]
-    reason: Reason
+
+
+class DecomposeReply(Strict):
+    """The stages, or why there are none. As alternatives whose first fields differ: no reply can say both, and OpenAI's
+    strict mode takes no others."""
+
+    answer: StagesReply | ImpossibleReply
 
 
 class ObjectReply(Strict):
@@ -68,12 +79,16 @@ class ObjectReply(Strict):
     becomes: str
 
 
-class EditReply(Strict):
-    """The edits, or why there are none."""
+class EditsReply(Strict):
+    """The edits, one at least."""
 
-    possible: bool
     edits: Sequence[ObjectReply]
-    reason: Reason
+
+
+class EditReply(Strict):
+    """The edits, or why there are none; alternatives as in `DecomposeReply`."""
+
+    answer: EditsReply | ImpossibleReply
 
 
 def compare_reply(num_stored: int) -> type[CompareReply]:
@@ -95,8 +110,9 @@ def decompose_reply(language: Language) -> type[DecomposeReply]:
         target=(_one_of(("", *looks)), ...),
         place=(_one_of(("", *places)), ...),
     )
-    stages = Annotated[list[stage], Field(max_length=MAX_STAGES)]  # type: ignore[valid-type]
-    return create_model("decompose", __base__=DecomposeReply, stages=(stages, ...))
+    stages = Annotated[list[stage], Field(min_length=1, max_length=MAX_STAGES)]  # type: ignore[valid-type]
+    named = create_model("Stages", __base__=StagesReply, stages=(stages, ...))
+    return create_model("decompose", __base__=DecomposeReply, answer=(_or_impossible(named), ...))
 
 
 def edit_reply(language: Language, objects: Sequence[str]) -> type[EditReply]:
@@ -105,8 +121,9 @@ def edit_reply(language: Language, objects: Sequence[str]) -> type[EditReply]:
     edit = create_model(
         "Edit", __base__=ObjectReply, object=(_one_of(objects), ...), becomes=(_one_of(looks), ...)
     )
-    edits = Annotated[list[edit], Field(max_length=len(objects))]  # type: ignore[valid-type]
-    return create_model("propose_edit", __base__=EditReply, edits=(edits, ...))
+    edits = Annotated[list[edit], Field(min_length=1, max_length=len(objects))]  # type: ignore[valid-type]
+    named = create_model("Edits", __base__=EditsReply, edits=(edits, ...))
+    return create_model("propose_edit", __base__=EditReply, answer=(_or_impossible(named), ...))
 
 
 def places_of(language: Language) -> list[str]:
@@ -118,6 +135,10 @@ def places_of(language: Language) -> list[str]:
 
 def _one_of(words: Sequence[str]) -> Any:
     return Literal[tuple(words)]
+
+
+def _or_impossible(named: type[Strict]) -> Any:
+    return named | ImpossibleReply
 
 
 def read_reply(text: str, form: type[Reply]) -> Reply:
@@ -138,8 +159,6 @@ def read_reply(text: str, form: type[Reply]) -> Reply:
             for fault in error.errors(include_url=False, include_input=False)[:5]
         ]
         raise InvalidReplyError("; ".join(faults)) from None
-    except RecursionError:
-        raise InvalidReplyError("expected a flat JSON object") from None
 
 
 def stages_of(reply: DecomposeReply, language: Language) -> tuple[Subgoal, ...]:
@@ -149,14 +168,12 @@ def stages_of(reply: DecomposeReply, language: Language) -> tuple[Subgoal, ...]:
         LanguageError: it says that the instruction cannot be understood.
         InvalidReplyError: a stage says nothing that could be true.
     """
-    if not reply.understood:
-        if reply.stages:
-            raise InvalidReplyError("understood is false, so stages must be empty")
-        raise LanguageError(f"the instruction names nothing that can come true here: {reply.reason}")
-    if not reply.stages:
-        raise InvalidReplyError("understood is true, so there must be at least one stage")
+    if isinstance(reply.answer, ImpossibleReply):
+        raise LanguageError(
+            f"the instruction names nothing that can come true here: {reply.answer.impossible}"
+        )
     stages = []
-    for stage in reply.stages:
+    for stage in reply.answer.stages:
         target = Look.parse(stage.target) if stage.target else None
         try:
             fact = Fact(cast(Relation, stage.relation), Look.parse(stage.subject), target, stage.place)
@@ -179,11 +196,10 @@ def proposal_of(
     Raises:
         InvalidReplyError: the plan does not fit the scene, or misses what is wanted.
     """
-    if not reply.possible:
-        if reply.edits:
-            raise InvalidReplyError("possible is false, so edits must be empty")
-        return EditProposal(None, reply.reason or "the language model saw no way")
-    names = {edit.object for edit in reply.edits}
+    if isinstance(reply.answer, ImpossibleReply):
+        return EditProposal(None, reply.answer.impossible or "the language model saw no way")
+    named = reply.answer.edits
+    names = {edit.object for edit in named}
     edits = tuple(
         ObjectEdit(
             "exchange"
@@ -194,7 +210,7 @@ def proposal_of(
             edit.object,
             edit.becomes,
         )
-        for edit in reply.edits
+        for edit in named
     )
     try:
         plan = EditPlan(edits)
@@ -202,9 +218,9 @@ def proposal_of(
     except EditError as error:
         raise InvalidReplyError(str(error)) from None
     if not exchange and any(edit.operation == "exchange" for edit in edits):
-        raise InvalidReplyError("objects may not exchange looks here, so possible is false")
+        raise InvalidReplyError("objects may not exchange looks here, so it is impossible")
     _check_result(plan, achieved, wanted, objects)
-    return EditProposal(plan, reply.reason or f"repainted, '{achieved}' looks like '{wanted}'")
+    return EditProposal(plan, f"repainted, '{achieved}' looks like '{wanted}'")
 
 
 def _check_result(plan: EditPlan, achieved: str, wanted: str, objects: Sequence[str]) -> None:
@@ -214,7 +230,7 @@ def _check_result(plan: EditPlan, achieved: str, wanted: str, objects: Sequence[
         return
     missing = [str(look) for look in before.looks if str(look) not in objects]
     if missing:
-        raise InvalidReplyError(f"the scene has no {' and no '.join(missing)}, so possible is false")
+        raise InvalidReplyError(f"the scene has no {' and no '.join(missing)}, so it is impossible")
     free = {str(look) for look in goal.looks} | set(plan.renaming)
     beyond = [edit.target for edit in plan.edits if edit.target not in free]
     if beyond:  # whether another object has that look is not known: of a scene, only what a question concerns is shown

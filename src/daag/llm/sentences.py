@@ -1,18 +1,22 @@
 """Read the English of a world: a sentence in, facts out, in the order in which they must come true.
 
-What cannot be read is refused and named; nothing is guessed.  Source: our choice.
+The grammar of the world reads it; of a sentence that it cannot follow, the gist is taken where it is sure. What cannot be
+read is refused and named; nothing is guessed.  Source: our choice.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from daag.errors import LanguageError, UnknownNameError
 from daag.llm.board_phrases import BOARD_VOCABULARY
 from daag.llm.board_reader import BoardReader
+from daag.llm.gist import read_gist
+from daag.llm.gist_worlds import WORLDS
 from daag.llm.reader import Reader, Vocabulary
 from daag.llm.room_phrases import GRID_VOCABULARY, ROOM_VOCABULARY
 from daag.llm.room_reader import RoomReader
 from daag.llm.stacking_phrases import STACKING_VOCABULARY
-from daag.llm.stacking_reader import StackingReader
+from daag.llm.stacking_reader import StackingReader, in_building_order
 from daag.tasks import STACKING, Fact, Language
 
 MAX_CHARACTERS = 1000
@@ -54,7 +58,27 @@ def read_facts(sentence: str, language: Language = STACKING) -> tuple[Fact, ...]
         )
     if not sentence.strip():
         raise LanguageError(f"expected a sentence such as {example!r}, got none")
-    return _READERS[language.name](sentence, vocabulary).stages()
+    try:
+        return _READERS[language.name](sentence, vocabulary).stages()
+    except LanguageError:
+        gist = _gist(sentence, vocabulary)
+        if not gist:
+            raise
+        return gist
+
+
+def _gist(sentence: str, vocabulary: Vocabulary) -> tuple[Fact, ...]:
+    """What a sentence says whose wording the grammar cannot follow; nothing where that is not sure."""
+    world = WORLDS.get(vocabulary.language.name)
+    if world is None:
+        return ()
+    try:
+        facts = read_gist(sentence, vocabulary, world)
+    except LanguageError:
+        return ()
+    if vocabulary.language == STACKING:
+        return in_building_order(facts, sentence)
+    return (facts[0], *(fact for earlier, fact in pairwise(facts) if fact != earlier))
 
 
 def read_fact(description: str, language: Language = STACKING) -> Fact:

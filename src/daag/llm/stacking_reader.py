@@ -3,6 +3,7 @@
 A recursive descent over tables of phrases.  Source: our choice.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import final
 
@@ -34,7 +35,7 @@ class StackingReader(SequenceReader):
     """Pairs, and towers, whose lower pairs come first."""
 
     def stages(self) -> tuple[Fact, ...]:
-        return _stages(self.sequence(), self.text)
+        return in_building_order(self.sequence(), self.text)
 
     def clause(self, imperative: bool) -> tuple[list[Fact], bool]:
         """Pairs; an imperative before them lends its verb."""
@@ -178,8 +179,12 @@ class StackingReader(SequenceReader):
         return separated and not any(self.sees(phrase) for phrase in DIRECTIONS)
 
 
-def _stages(facts: list[Fact], sentence: str) -> tuple[Fact, ...]:
-    """Order facts so that what carries comes before what it carries; else as they were said."""
+def in_building_order(facts: Sequence[Fact], sentence: str) -> tuple[Fact, ...]:
+    """Order facts so that what carries comes before what it carries; else as they were said.
+
+    Raises:
+        LanguageError: they cannot hold together.
+    """
     waiting = list(dict.fromkeys(facts))
     stacked = [fact for fact in waiting if fact.relation == "on"]
     for place, what in ((0, "on two objects at once"), (1, "under two objects at once")):
