@@ -74,8 +74,9 @@ def test_a_learner_that_is_saved_acts_as_before(world, tmp_path):
 
 
 def test_an_embedded_detector_is_the_worlds_own_and_one_that_is_not_there_is_named():
-    assert (
-        load_detector("ready", "room").hash == load_detector("ready-room").hash != load_detector("ready").hash
-    )
-    with pytest.raises(UnknownNameError, match="base-room"):
-        load_detector("base", "room")
+    for kind in ("base", "ready"):
+        assert (
+            load_detector(kind, "room").hash == load_detector(f"{kind}-room").hash != load_detector(kind).hash
+        )
+    with pytest.raises(UnknownNameError, match="base-kitchen"):
+        load_detector("base", "kitchen")

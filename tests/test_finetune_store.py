@@ -105,6 +105,7 @@ def test_what_cannot_be_taught_is_said_and_leaves_nothing(run, tmp_path):
         config(run, out, at_most=0)
     assert not out.exists()
     out.mkdir()
+    (out / "notes.txt").write_text("not a detector")
     with pytest.raises(RunError, match="exists already"):
         finetune_store(config(run, out))
 

@@ -95,8 +95,11 @@ def test_what_speaks_of_objects_that_a_known_scene_lacks_is_surely_false() -> No
     assert other not in false_swaps(BESIDE)
     assert other in false_swaps(BESIDE, objects=("red cube", "blue cube"))
     assert other not in false_swaps(BESIDE, objects=("red cube", "blue cube", "green cube"))
-    left, right = (
-        f"the {one} is to the left of the {two}"
-        for one, two in (("red moon", "blue cube"), ("blue cube", "red moon"))
-    )
-    assert false_swaps(left) == (right,)  # blocks above and touching each other may be so beside
+    moon, cube = "the red moon", "the blue cube"
+    # Blocks that are beside each other may touch; they are not above each other, nor apart.
+    assert set(false_swaps(f"{moon} is to the left of {cube}")) == {
+        f"{cube} is to the left of {moon}",
+        f"{cube} is above {moon}",
+        f"{moon} is above {cube}",
+        f"{cube} is apart from {moon}",
+    }

@@ -205,7 +205,7 @@ class ControlNetEditor:
             raise _nothing_of(" and ".join(edit.source for edit in plan.edits), episode, len(frames))
         painted = self._paint(patches, plan, seed)
         edited = frames.copy()
-        of_frame: dict[int, list[tuple[_Patch, UInt8[np.ndarray, "S S 3"]]]] = {}
+        of_frame: dict[int, list[tuple[_Patch, UInt8[np.ndarray, "_ _ 3"]]]] = {}
         for patch, image in zip(patches, painted, strict=True):
             of_frame.setdefault(patch.frame, []).append((patch, image))
         for position, mine in of_frame.items():
@@ -303,7 +303,7 @@ class ControlNetEditor:
                 crop = crop.brightened(by if highlight is None else by - highlight)
             yield _Patch(position, number, own, mask, crop, relative)
 
-    def _paint(self, patches: list[_Patch], plan: EditPlan, seed: int) -> list[UInt8[np.ndarray, "S S 3"]]:
+    def _paint(self, patches: list[_Patch], plan: EditPlan, seed: int) -> list[UInt8[np.ndarray, "_ _ 3"]]:
         """The repainted crop of each patch."""
         chosen = self._chosen(patches) if self.config.same_colour else list(range(len(patches)))
         # An object that only gets another finish keeps its own colour.
@@ -356,7 +356,7 @@ def _nothing_of(names: str, episode: Episode, count: int) -> EditError:
 
 
 def _one_colour_each(
-    patches: list[_Patch], painted: dict[int, UInt8[np.ndarray, "S S 3"]]
+    patches: list[_Patch], painted: dict[int, UInt8[np.ndarray, "_ _ 3"]]
 ) -> dict[int, UInt8[np.ndarray, "3"]]:
     """The flat colour of each edit in every frame, the median of what was painted.
 
@@ -374,7 +374,7 @@ def _one_colour_each(
 
 
 def _bodies_after(
-    patches: list[tuple[_Patch, UInt8[np.ndarray, "S S 3"]]],
+    patches: list[tuple[_Patch, UInt8[np.ndarray, "_ _ 3"]]],
     conditions: Conditions,
     stage: Stage | None,
     plan: EditPlan,

@@ -77,7 +77,7 @@ class Painter:
         self._conditions = components.conditions if known else ()
         self._captions: dict[str, Captions] = {}
 
-    def paint(self, commissions: list[Commission], seed: int) -> list[UInt8[np.ndarray, "S S 3"]]:
+    def paint(self, commissions: list[Commission], seed: int) -> list[UInt8[np.ndarray, "_ _ 3"]]:
         """Paint all, in their order.
 
         Args:
@@ -108,7 +108,7 @@ class Painter:
             {clip: alike[position] for clip, position in anchors.items()},
             self._noise(commissions, seed),
         )
-        painted: dict[int, UInt8[np.ndarray, "S S 3"]] = {}
+        painted: dict[int, UInt8[np.ndarray, "_ _ 3"]] = {}
         for batch in self._batches(positions, session):
             painted |= self._paint_batch(batch, session)
         return [painted[position] for position in alike]
@@ -134,7 +134,7 @@ class Painter:
             yield batch
             waiting = [position for position in waiting if position not in done]
 
-    def _paint_batch(self, batch: list[int], session: "_Session") -> dict[int, UInt8[np.ndarray, "S S 3"]]:
+    def _paint_batch(self, batch: list[int], session: "_Session") -> dict[int, UInt8[np.ndarray, "_ _ 3"]]:
         """Paint one batch; in halves, if it does not fit the memory."""
         try:
             return self._paint_at_once(batch, session)
@@ -161,7 +161,7 @@ class Painter:
         first = self._paint_batch(batch[:half], session)
         return first | self._paint_batch(batch[half:], session)
 
-    def _paint_at_once(self, batch: list[int], session: "_Session") -> dict[int, UInt8[np.ndarray, "S S 3"]]:
+    def _paint_at_once(self, batch: list[int], session: "_Session") -> dict[int, UInt8[np.ndarray, "_ _ 3"]]:
         components, mine = self._components, [session.commissions[position] for position in batch]
         guided = self._sampling.guidance_scale > 1.0 and components.guidance_width is None
         pixels = repaint(
