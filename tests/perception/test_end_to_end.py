@@ -121,7 +121,7 @@ def test_a_detector_is_taught_from_frames_without_masks(perception, tmp_path):
         tmp_path / "bare.lance",
         TASK,
         tmp_path / "out",
-        "base",
+        detector="base",
         arm="hea-no-gate",
         steps=20,
         learning_rate=2e-4,
