@@ -20,11 +20,12 @@ from daag.assembly import load_detector, make_env, make_planner
 from daag.envs import EpisodeRecorder
 from daag.envs.stacking import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT
 from daag.episodes import Episode
-from daag.experiments.explore import TASKS
+from daag.experiments import explore
 from daag.experiments.results import Results
 from daag.policies import Observation, SelfImitation, Workspace, instruction_encoder, object_locator
 from daag.tasks import Fact
 
+TASKS = explore.TASKS["rgb-stacking"]
 DEMONSTRATIONS = (1, 3, 6)
 CLICK_NOISE = 0.003
 """Metres, standard deviation."""
