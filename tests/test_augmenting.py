@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 from tests.episodes.making import make_episode
-from tests.report.making import stacked_episodes
+from tests.report.making import stacked_episodes, stacked_store
 
 from daag import cli
 from daag.augmenting import AugmentJob, AugmentOptions
@@ -27,9 +27,7 @@ TASK = "stack the red cube on the blue cube"
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "demonstrations"
-    EpisodeStore.create(path, vector_size=None).append(list(stacked_episodes()))
-    return path
+    return stacked_store(tmp_path_factory.mktemp("data") / "demonstrations")
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from tests.explored_stores import explored_store
 from tests.llm.chat_server import ChatServer, saying, serving, status
-from tests.report.making import stacked_episodes
+from tests.report.making import stacked_store
 
 from daag import cli
 from daag.assembly import PlannerConfig
 from daag.augmenting import AugmentJob, AugmentOptions
-from daag.episodes import EpisodeStore
 from daag.errors import ConfigError, PlannerError, RewardDetectorError, RunError
 from daag.finetune_store import FinetuneStoreConfig, finetune_store
 from daag.label_store import LabelConfig, label_store
@@ -37,9 +36,7 @@ def server():
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "demonstrations"
-    EpisodeStore.create(path, vector_size=None).append(list(stacked_episodes()))
-    return path
+    return stacked_store(tmp_path_factory.mktemp("data") / "demonstrations")
 
 
 @pytest.fixture(scope="module")

@@ -74,10 +74,11 @@ class AugmentOptions:
         values = {
             **asdict(self), "perception": self.perception.to_json(), "controller": self.controller.named
         }  # fmt: skip
-        left_out = {"out", "threads"} | (
-            {"perception"} if self.perception.conditions == "recorded" else set()
-        )
-        left_out |= {"controller"} if not self.controller.named else set()
+        left_out = {"out", "threads"}
+        if self.perception.conditions == "recorded":
+            left_out.add("perception")
+        if not self.controller.named:
+            left_out.add("controller")
         return {name: value for name, value in values.items() if name not in left_out}
 
 

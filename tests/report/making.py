@@ -46,6 +46,12 @@ def stacked_episodes(number: int = 4) -> tuple[Episode, ...]:
     return tuple(found)
 
 
+def stacked_store(path: Path) -> Path:
+    """A data set of `stacked_episodes`, written to a path."""
+    EpisodeStore.create(path, vector_size=None).append(list(stacked_episodes()))
+    return path
+
+
 def edited(source: Episode, instruction: str, models: dict[str, str] | None = None) -> Episode:
     """The episode repainted, by the world itself, into one that does what the instruction says."""
     planner = GrammarPlanner()

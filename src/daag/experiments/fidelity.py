@@ -82,7 +82,8 @@ def outside_identical(
     Args:
         source: the frames.
         edited: the same, edited.
-        masks: of each edited object where it is seen, and by how much its bounding box grows to what may change; None where its kind stays, so that only its pixels and a rim of one may.
+        masks: of each edited object where it is seen, and by how much its bounding box grows to what may change; None where
+            its kind stays, so that only its pixels and a rim of one may.
     """
     touched = np.zeros(source.shape[:3], dtype=bool)
     for mask, growth in masks:

@@ -4,8 +4,8 @@ Two selections of edits. `achieved`: episodes of pure exploration on held-out ta
 them, every edit that the planner proposes is made by every arm, judged by the gates with the detector, and measured
 against the simulator. What came true is the world's word here: an editor is not to be judged by what a detector
 overlooks. `looks`: scripted episodes, in which the object that moves most takes another colour, then another kind, then
-trades its colour with another object, then becomes matte or shiny, and a region such as the table takes another colour; nothing is labelled and nothing judged, so it needs no detector that knows what
-happens, and no plan has to be useful.
+trades its colour with another object, then becomes matte or shiny, and a region such as the table takes another colour;
+nothing is labelled and nothing judged, so it needs no detector that knows what happens, and no plan has to be useful.
 """
 
 from functools import partial
