@@ -9,6 +9,10 @@ from jaxtyping import Bool, Float, Float16, Float64, Int8, Int16
 ON_TABLE = 0.01
 """Metres along the camera's axis by which the table may differ from the plane that was fitted to it."""
 
+_UPRIGHT = 0.02, 0.007
+"""Cosine to the vertical up to which a surface stands upright, at first and once the vertical is known better: the rounding
+of normals makes up the second, and what leans a little does not stay within it."""
+
 _SAMPLES = (0.25, 0.75)  # along each axis of a pixel
 
 
@@ -49,6 +53,7 @@ class TableCamera:
         table = background & (facing @ up > 0.99)
         if table.sum() < 100:
             return None
+        up = _levelled(up, facing[depth > 0])
         height, width = depth.shape
         rows, columns = np.nonzero(table)
         # Along a plane 1 / depth is linear in the pixel; the plane's normal says how the slope splits up.
@@ -127,3 +132,14 @@ class TableCamera:
             [grid_x - width / 2, grid_y - height / 2, np.full_like(grid_x, self.focal_pixels)], -1
         )
         return np.asarray(rays / self.focal_pixels @ self.to_table.T)
+
+
+def _levelled(up: Float64[np.ndarray, "3"], facing: Float64[np.ndarray, "K 3"]) -> Float64[np.ndarray, "3"]:
+    """Up, known to the rounding of the table's normals, brought to be across the normals of all that stands upright: each of
+    these is rounded for itself."""
+    normals, found = np.unique(facing, axis=0), up
+    for most in _UPRIGHT:
+        sides = normals[np.abs(normals @ found) < most]
+        found = up - np.linalg.solve(np.eye(3) + sides.T @ sides, sides.T @ (sides @ up))
+        found /= np.linalg.norm(found)
+    return np.asarray(found)
