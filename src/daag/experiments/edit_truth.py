@@ -1,9 +1,10 @@
 """Is an edit true?  Measured against the simulator; no detector takes part.
 
-The oracle re-renders the scene with the new looks, and in what a plan leaves open it follows the edit's anchor frame:
-the shade of a colour word, and, where the kind changes, the turn about the vertical. A cylinder shows no turn, and a
-cube shows it up to quarters; so no editor could know which turn the oracle gives the prism in its place. One shade and
-one turn per object and episode. Pixels are linear in an object's albedo, so two renders, with black and with white
+The oracle re-renders the scene with the new looks, and in what a plan leaves open it follows the edit: the shade of a
+colour word, and, where the kind changes, the turn about the vertical. A cylinder shows no turn, and a cube shows it up to
+quarters; so no editor could know which turn the oracle gives the prism in its place. One shade and one turn per object
+and episode, those that are nearest to the edit in all of its frames: in one alone the gripper may hide what tells them.
+Pixels are linear in an object's albedo, as long as nothing is overexposed, so two renders, with black and with dark
 objects, are enough to fit the shade, and to draw the object in any other colour.
 """
 
@@ -25,6 +26,12 @@ MIN_PIXELS = 12
 TRUE_SHARE = 0.9
 """Share of the frames in which every edited object must look like the oracle's."""
 
+
+DARK = 0.4
+"""Albedo of the dark objects: with a highlight on them they are not overexposed yet."""
+
+TURN_FRAMES = 5
+"""Frames of an edit, evenly spread over those that show the object, that tell its turn."""
 
 TURN_STEPS = tuple(np.radians((15.0, 5.0, 1.5)))
 """How finely the turn of a new kind is looked for: all around, then about the best, then closer."""
@@ -71,13 +78,8 @@ def measure(segment: EditedSegment, target: str | None) -> EditTruth:
     edited, source = segment.edited.astype(np.float32), segment.source.astype(np.float32)
     masks = {edit.source: segment.mask(edit.source) for edit in plan.edits}
     turns = {edit.name: _best_turn(segment, edit) for edit in plan.edits if edit.changes_kind}
-    dark, bright = _extremes(segment, frames, turns)
-    gain = bright - dark
-    shades = {}
-    for edit in plan.edits:
-        mask = masks[edit.source]
-        anchor = int(mask.sum(axis=(1, 2)).argmax())
-        shades[edit.name] = _fit(edited[anchor], dark[anchor], gain[anchor], mask[anchor])
+    black, gain = _black_and_gain(segment, frames, turns)
+    shades = {edit.name: _fit(edited, black, gain, masks[edit.source]) for edit in plan.edits}
     drawn = rerender(episode, frames, plan, shades, turns)
     oracle = drawn.astype(np.float32)
     alike = structural_similarity(segment.edited, drawn)
@@ -118,19 +120,19 @@ def measure(segment: EditedSegment, target: str | None) -> EditTruth:
 
 
 def _best_turn(segment: EditedSegment, edit: ObjectEdit) -> float:
-    """The turn of a new kind with which the oracle comes nearest to the edit's anchor frame, radians."""
+    """The turn of a new kind with which the oracle comes nearest to the edit, radians."""
     shape = family_of(edit.kinds).get(edit.kinds[1]) or SOLIDS.get(edit.kinds[1])
     if shape is None or not shape.sides:
         return 0.0
     mask = segment.mask(edit.source)
-    anchor = int(mask.sum(axis=(1, 2)).argmax())
-    inside, edited = mask[anchor], segment.edited[anchor].astype(np.float32)
+    shown = np.flatnonzero(mask.any(axis=(1, 2)))
+    some = shown[np.unique(np.linspace(0, len(shown) - 1, TURN_FRAMES).round().astype(int))]
+    inside, edited = mask[some], segment.edited[some].astype(np.float32)
 
     def error(turn: float) -> float:
-        frame = segment.frame_index[[anchor]]
-        dark, bright = (frames[0] for frames in _extremes(segment, frame, {edit.name: turn}))
-        shade = _fit(edited, dark, bright - dark, inside)
-        return float(((dark + (bright - dark) * shade - edited)[inside] ** 2).sum())
+        black, gain = _black_and_gain(segment, segment.frame_index[some], {edit.name: turn})
+        shade = _fit(edited, black, gain, inside)
+        return float(((np.minimum(black + gain * shade, 255.0) - edited)[inside] ** 2).sum())
 
     best = min(np.arange(0.0, 2 * np.pi / shape.sides - 1e-6, TURN_STEPS[0]), key=error)
     for step in TURN_STEPS[1:]:
@@ -138,25 +140,25 @@ def _best_turn(segment: EditedSegment, edit: ObjectEdit) -> float:
     return float(best)
 
 
-def _extremes(
+def _black_and_gain(
     segment: EditedSegment, frames: np.ndarray, turns: dict[str, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The oracle's frames with all edited objects black, and with all of them white."""
+    """The oracle's frames with all edited objects black, and by how much an albedo of 1 makes them brighter."""
     names = [edit.name for edit in segment.plan.edits]
-    dark, bright = (
+    black, dark = (
         rerender(segment.episode, frames, segment.plan, dict.fromkeys(names, (level,) * 3), turns).astype(
             np.float32
         )
-        for level in (0.0, 1.0)
+        for level in (0.0, DARK)
     )
-    return dark, bright
+    return black, (dark - black) / DARK
 
 
 def _fit(
-    edited: np.ndarray, dark: np.ndarray, gain: np.ndarray, mask: np.ndarray
+    edited: np.ndarray, black: np.ndarray, gain: np.ndarray, mask: np.ndarray
 ) -> Float32[np.ndarray, "3"]:
     """The albedo, float32 (3,), with which the oracle comes nearest to the edit inside a mask."""
-    slope, rise = gain[mask], edited[mask] - dark[mask]
+    slope, rise = gain[mask], edited[mask] - black[mask]
     shade = (slope * rise).sum(0) / np.maximum((slope * slope).sum(0), 1e-6)
     return np.clip(shade, 0.0, 1.0).astype(np.float32)
 
