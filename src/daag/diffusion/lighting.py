@@ -45,8 +45,9 @@ _TOLERANCES = (0.05, 0.01)
 """Of brightness in [0, 1]: how far a pixel may be from what the light explains before it counts less and less, at first and
 in the end. Most are nearer; those in the shade or at a bend are far off, and so is a whole highlight at first."""
 
-_NEAR_LAMP, _NEAR_RATIO, _NEAR_GLOSS = 0.15, 0.5, 0.06
-"""Standard deviations of what is expected beforehand, of the lamp's distance, of its light, and of gloss, which is none."""
+_NEAR_LAMP, _NEAR_ABOVE, _NEAR_RATIO, _NEAR_GLOSS = 0.15, 0.4, 0.2, 0.06
+"""Standard deviations of what is expected beforehand: of the lamp's distance and of how far to a side it is, metres, of its
+light, and of gloss, which is none."""
 
 _USUAL_RATIO = 1.3
 
@@ -246,7 +247,7 @@ def _fitted(light: Light, samples: _Samples, words: Mapping[int, str]) -> tuple[
 
     def unexpected(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """How far the lamp, the gloss and the paleness of colours are from what is expected, and the slopes of that."""
-        far, matrix = np.zeros(2 + 2 * count), np.zeros((2 + 2 * count, len(values)))
+        far, matrix = np.zeros(4 + 2 * count), np.zeros((4 + 2 * count, len(values)))
         distance = float(np.linalg.norm(values[:3]))
         far[:2] = (distance - LAMP_METRES) / _NEAR_LAMP, (values[3] - _USUAL_RATIO) / _NEAR_RATIO
         matrix[0, :3], matrix[1, 3] = values[:3] / distance / _NEAR_LAMP, 1 / _NEAR_RATIO
@@ -254,6 +255,8 @@ def _fitted(light: Light, samples: _Samples, words: Mapping[int, str]) -> tuple[
         usual = np.where(gloss < 0, _NEAR_GLOSS / 10, _NEAR_GLOSS)  # there is no negative one
         far[2 : 2 + count], slope = _cauchy(gloss / usual)
         matrix[np.arange(2, 2 + count), np.arange(4, 4 + count)] = slope / usual
+        far[-2:] = values[:2] / _NEAR_ABOVE
+        matrix[-2, 0] = matrix[-1, 1] = 1 / _NEAR_ABOVE
         for which, bound in enumerate(palest):
             if bound is None:
                 continue

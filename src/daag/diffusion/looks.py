@@ -67,8 +67,10 @@ def highlight_of(
         stage: camera and light.
         strength: the object's brightness in [0, 1] where only light from everywhere falls on it, seen sideways.
     """
-    reached = lit(frame, depth, normals, own, stage, strength, 1.0)[own]
-    highlight = np.zeros(own.shape, dtype=np.float32)
-    shine = stage.light.shine(*stage.camera.surface(depth, normals, own))
+    points, facing = stage.camera.surface(depth, normals, own)
+    shade, full, highlight = np.zeros((3, *own.shape), dtype=np.float32)
+    shade[own], full[own] = (strength * stage.light.on(points, facing, share) for share in (0.0, 1.0))
+    reached = lit(frame, own, shade, full, 1.0)[own]
+    shine = stage.light.shine(points, facing)
     highlight[own] = 255.0 * FINISHES[finish] * reached * shine
     return highlight

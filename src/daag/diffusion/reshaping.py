@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float16, Float32, Int8, Int16, UInt8
+from jaxtyping import Bool, Float16, Float32, Int8, Int16, Shaped, UInt8
+from scipy.ndimage import distance_transform_edt
 
 from daag.diffusion.compositing import box_mask, dilate, tight_mask
 from daag.diffusion.editor import Conditions
 from daag.diffusion.intrinsics import Intrinsics, inner, octaves
 from daag.diffusion.poses import Pose
-from daag.diffusion.proxies import cast
+from daag.diffusion.proxies import Proxy, cast
 from daag.diffusion.stage import Body, Stage, continued
-from daag.diffusion.table_camera import ON_TABLE, TableCamera
+from daag.diffusion.table_camera import ON_TABLE
 from daag.tasks import Shape
 
 BOX_GROWTH = 3
@@ -26,6 +27,15 @@ BOX_GROWTH = 3
 
 NEARER_METRES = 0.002
 """What is nearer than the new body by so much, and is no object, is in front of it: the gripper."""
+
+GRIPPER_HIDDEN = 2.0
+"""Pixels to which it goes on there at most; how far, nothing says."""
+
+GRIPPER_REACH = 3
+"""Pixels around an object in which a gripper may be seen that goes on behind it."""
+
+LIT_CONTRAST = 0.25
+"""By how much brighter than in the shade, relatively, the lamp must make a surface for it to say whether it does."""
 
 LIT_REACH = 12
 """Pixels within which one surface says whether the lamp reaches another."""
@@ -124,6 +134,8 @@ def _reshaped(
     old = _bared(segmentation, depth, object_id, stage)
     reach = box_mask(segmentation, depth, object_id, (BOX_GROWTH,) * 4)
     nearer = (segmentation == 0) & (depth > 0) & (depth < surface - NEARER_METRES)
+    _, past = _uncovered(frame, segmentation, depth, object_id, stage)
+    nearer |= (past > 0) & (past < surface - NEARER_METRES)
     hides = proxy.hit & (reach & ~nearer)
     for key, (other_pose, other) in placed.items():
         if key != object_id:
@@ -132,10 +144,14 @@ def _reshaped(
     new = matte >= 0.5
     bare = old & ~new
     # Bends run through pixels as outlines do: each sample is lit for itself.
-    reached = lit(frame, depth, normals, own, stage, strength, _open_above(camera, pose, before, own, depth))
-    brightness, shine = (
-        part.sum(axis=0) / np.maximum(proxy.hit.sum(axis=0), 1) for part in stage.appearance(proxy, reached)
+    was = cast(camera, pose, before)
+    gloss = stage.gloss.get(object_id, 0.0)
+    shade, full = (
+        strength * brightness + gloss / 255.0 * shine
+        for brightness, shine in (_seen(stage, was, np.full(own.shape, share)) for share in (0.0, 1.0))
     )
+    reached = lit(frame, own & was.hit.all(axis=0), shade, full, _open_above(was, own, depth))
+    brightness, shine = _seen(stage, proxy, reached)
     seen = matte > 0
     shading = octaves(continued(strength * brightness[..., None], seen, reach=1)[..., 0], reference)
     turned = np.where(new[..., None], np.rint(facing @ camera.to_table * 127.0).astype(np.int8), normals)
@@ -152,7 +168,7 @@ def _reshaped(
             frame.astype(np.float32),
         ),
         hides=hides,
-        highlight=(stage.gloss.get(object_id, 0.0) * shine).astype(np.float32),
+        highlight=(gloss * shine).astype(np.float32),
         pose=pose,
     )
 
@@ -185,8 +201,9 @@ def behind(
     table = (segmentation == 0) & stage.camera.shows_table(depth)
     table &= ~dilate(segmentation > 0)
     others = [body for key, body in after.items() if key != object_id]
+    held, past = _uncovered(frame, segmentation, depth, object_id, stage)
     picture = stage.background(
-        frame, table, list(before.values()), others, after[object_id], shape.hides, old
+        held, table, past, list(before.values()), others, after[object_id], shape.hides, old
     )
     matte = shape.intrinsics.matte[..., None]
     return np.asarray(picture * (1.0 - matte) + shape.highlight[..., None] * matte)
@@ -196,8 +213,41 @@ def _bared(
     segmentation: Int16[np.ndarray, "H W"], depth: Float16[np.ndarray, "H W"], object_id: int, stage: Stage
 ) -> Bool[np.ndarray, "H W"]:
     """What comes to light where an object is taken away: its pixels and their rim, but nothing of the gripper."""
-    gripper = (segmentation == 0) & (depth > 0) & (depth < stage.camera.table_depth - ON_TABLE)
-    return tight_mask(segmentation, depth, object_id) & ~gripper
+    return tight_mask(segmentation, depth, object_id) & ~_gripper(segmentation, depth, stage)
+
+
+def _uncovered(
+    frame: UInt8[np.ndarray, "H W 3"],
+    segmentation: Int16[np.ndarray, "H W"],
+    depth: Float16[np.ndarray, "H W"],
+    object_id: int,
+    stage: Stage,
+) -> tuple[UInt8[np.ndarray, "H W 3"], Float32[np.ndarray, "H W"]]:
+    """A picture in which a gripper goes on where an object hid it, and how far it is there; elsewhere 0.
+
+    What ends in front of the object does not go on: its outline is its own.
+    """
+    own = segmentation == object_id
+    gripper, beside = _gripper(segmentation, depth, stage), dilate(own, GRIPPER_REACH) & ~own
+    _, nearest = distance_transform_edt(~own, return_indices=True)
+    held = gripper & beside & (depth > depth[tuple(nearest)] + NEARER_METRES)
+    clear = gripper & ~dilate(segmentation > 0)
+    if not held.any() or not clear.any():
+        return frame, np.zeros(own.shape, dtype=np.float32)
+    other = beside & ((segmentation > 0) | stage.camera.shows_table(depth))
+    away, at = distance_transform_edt(~held, return_indices=True)
+    shown = _bared(segmentation, depth, object_id, stage) & (away <= GRIPPER_HIDDEN)
+    shown &= away < distance_transform_edt(~other)
+    _, pure = distance_transform_edt(~clear, return_indices=True)  # beside an object a pixel is some of it
+    picture = np.where(shown[..., None], frame[tuple(pure)], frame)
+    return picture, np.where(shown, depth[tuple(at)], np.float16(0.0)).astype(np.float32)
+
+
+def _gripper(
+    segmentation: Int16[np.ndarray, "H W"], depth: Float16[np.ndarray, "H W"], stage: Stage
+) -> Bool[np.ndarray, "H W"]:
+    """What is no object and nearer than the table."""
+    return (segmentation == 0) & (depth > 0) & (depth < stage.camera.table_depth - ON_TABLE)
 
 
 def strength_of(
@@ -216,36 +266,43 @@ def strength_of(
 
 def lit(
     frame: UInt8[np.ndarray, "H W 3"],
-    depth: Float16[np.ndarray, "H W"],
-    normals: Int8[np.ndarray, "H W 3"],
     own: Bool[np.ndarray, "H W"],
-    stage: Stage,
-    strength: float,
+    shade: Shaped[np.ndarray, "H W"],
+    full: Shaped[np.ndarray, "H W"],
     otherwise: float,
 ) -> Float32[np.ndarray, "H W"]:
-    """How much of the lamp's light reached the old body, in [0, 1], continued to where the new one is.
+    """How much of the lamp's light reached a body, in [0, 1], continued to where another may be.
 
     A surface that is turned away from the lamp does not say; where none does, it is `otherwise`.
+
+    Args:
+        frame: the source.
+        own: the body's pixels.
+        shade: how bright it would be there out of the lamp's light, in [0, 1] (largest channel).
+        full: how bright in that light.
+        otherwise: in [0, 1].
     """
-    points, facing = stage.camera.unproject(depth), normals / 127.0 @ stage.camera.to_table.T
-    shade, full = stage.light.on(points, facing, 0.0), stage.light.on(points, facing)
-    bright = frame.max(axis=-1) / 255.0 / max(strength, 1e-6)
-    tells = inner(own) & (full - shade > 0.25)
+    bright = frame.max(axis=-1) / 255.0
+    tells = inner(own) & (full - shade > LIT_CONTRAST * shade)
     share = np.clip((bright - shade) / np.maximum(full - shade, 1e-6), 0.0, 1.0)
     known = np.where(tells, share, otherwise)
     return np.asarray(continued(known[..., None], tells, reach=LIT_REACH)[..., 0])
 
 
-def _open_above(
-    camera: TableCamera,
-    pose: Pose,
-    shape: Shape,
-    own: Bool[np.ndarray, "H W"],
-    depth: Float16[np.ndarray, "H W"],
-) -> float:
+def _seen(
+    stage: Stage, proxy: Proxy, reached: Shaped[np.ndarray, "H W"]
+) -> tuple[Shaped[np.ndarray, "H W"], Shaped[np.ndarray, "H W"]]:
+    """How bright a white body is in each pixel, and how much of the lamp it mirrors, see `Stage.appearance`: at a bend, half
+    of what two surfaces are."""
+    bright, shine = stage.appearance(proxy, reached)
+    count = np.maximum(proxy.hit.sum(axis=0), 1)
+    return bright.sum(axis=0) / count, shine.sum(axis=0) / count
+
+
+def _open_above(was: Proxy, own: Bool[np.ndarray, "H W"], depth: Float16[np.ndarray, "H W"]) -> float:
     """Whether the lamp is likely to reach a body's top, 1 or 0: what hides the most of it from the camera, the palm of a
     gripper, is above it, and keeps the light from it as well."""
-    surface, facing = cast(camera, pose, shape).surface
+    surface, facing = was.surface
     top = (surface > 0) & (facing[..., 2] > 0.9)
     hidden = top & ~own & (depth > 0) & (depth < surface - NEARER_METRES)
     return float(2 * hidden.sum() <= top.sum())

@@ -200,6 +200,7 @@ class Stage:
         self,
         frame: UInt8[np.ndarray, "H W 3"],
         table: Bool[np.ndarray, "H W"],
+        past: Float32[np.ndarray, "H W"],
         before: Sequence[Body],
         others: Sequence[Body],
         instead: Body,
@@ -211,6 +212,7 @@ class Stage:
         Args:
             frame: the picture.
             table: where it shows the bare table.
+            past: depth, metres, of what is neither table nor body, where the picture is to show it; elsewhere 0.
             before: all bodies, as they are in the picture.
             others: the bodies that are to be seen, all but the one in question.
             instead: what is put in its place; throws a shadow and is not drawn.
@@ -230,8 +232,10 @@ class Stage:
         shade = self.light.on(points, up, 0.0) / self.light.on(points, up)
         dark = self._shaded(points, [*others, instead])
         picture = continued(frame[window], lit, reach=3 * MARGIN) * np.where(dark, shade, 1.0)[..., None]
+        held = past[window] > 0
+        picture[held] = frame[window][held]
         samples = np.repeat(picture[None], 4, axis=0)
-        nearest = np.full(samples.shape[:3], np.inf)
+        nearest = np.repeat(np.where(held, past[window], np.inf)[None], 4, axis=0)
         for body in others:
             proxy = cast(self.camera, body.pose, body.shape)
             seen = (slice(None), *window)
