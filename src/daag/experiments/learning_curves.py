@@ -10,7 +10,7 @@ import numpy as np
 from daag.experiments.cells import Values
 from daag.experiments.statistics import interquartile_mean
 
-MINUTES = (1.0, 2.0, 5.0, 10.0, 20.0)
+MINUTES = (0.5, 1.0, 2.0, 5.0, 20.0)
 """Processor time of learning one task at which success is reported; three tasks take 15 minutes at 5 each, 60 at 20."""
 
 
