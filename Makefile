@@ -44,7 +44,7 @@ test: $(TEST_STAMP)  ## Install with test tools; check format, lint and types; r
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 slow: $(TEST_STAMP)  ## Run the tests that take minutes and gigabytes: models at full size
 	$(BIN)/pytest -m slow -s $(PYTEST_ARGS)

@@ -99,7 +99,7 @@ def test_what_the_model_cannot_answer_is_counted_and_the_job_goes_on(server, dat
 def test_finetuning_names_the_model_that_it_asked(server, explored, tmp_path):
     config = FinetuneStoreConfig(
         Path(explored.path), TASK, tmp_path / "detector", controller=asking(server), detector="base",
-        arm="compositor", steps=20,
+        arm="compositor", at_most=5, steps=10,
     )  # fmt: skip
     taught = finetune_store(config)
     told = json.loads((config.out / "provenance.json").read_text())

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from tests.report.making import stacked_episodes
@@ -145,6 +146,40 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(
     with pytest.raises(error, match=words):
         edit_stored(EditOptions(store, source.id, changes, tmp_path / "out", **settings))
     assert not (tmp_path / "out").exists()
+
+
+def test_an_object_that_is_never_seen_is_answered_with_what_is_and_who_shows_it(source, subject, tmp_path):
+    hidden = source.segmentation.copy()
+    hidden[hidden == source.objects.index(subject) + 1] = 0
+    path = tmp_path / "store"
+    EpisodeStore.create(path, None).append([replace(source, id="blind", segmentation=hidden), source])
+    others = [name for name in source.objects if name != subject]
+    options = EditOptions(path, "blind", (f"{subject} -> grey cube",), tmp_path / "out", "compositor")
+    count = len(source.frames)
+    with pytest.raises(EditError) as raised:
+        edit_stored(options)
+    told = str(raised.value)
+    assert f"nothing of {subject} is seen in the {count} asked frames of episode 'blind'" in told
+    assert f"seen there: {others[0]} ({count} frames)" in told
+    assert f"{subject} is seen in {source.id} ({count} frames)" in told and "blind (" not in told
+    assert not (tmp_path / "out").exists()
+    EpisodeStore.create(tmp_path / "alone", None).append([replace(source, segmentation=hidden)])
+    with pytest.raises(EditError, match=r"Nor did a quick look through .*alone find it seen"):
+        edit_stored(replace(options, store=tmp_path / "alone", episode=source.id))
+
+
+def test_frames_of_the_same_episode_that_show_it_are_named(source, subject, tmp_path):
+    early = source.segmentation.copy()
+    early[:-1][early[:-1] == source.objects.index(subject) + 1] = 0
+    steps = np.array([0, 1, len(source.frames) - 1], dtype=np.int32)
+    longer = replace(
+        source, segmentation=early, observation_index=steps, actions=np.repeat(source.actions, 2, axis=0),
+        rewards=np.zeros(2, dtype=np.float32), achievements=(),
+    )  # fmt: skip
+    EpisodeStore.create(tmp_path / "store", None).append([longer])
+    change = (f"{subject} -> grey cube",)
+    with pytest.raises(EditError, match=rf"{subject} is seen in {source.id} \(1 frame\)$"):
+        edit_stored(EditOptions(tmp_path / "store", source.id, change, tmp_path / "out", observations=(0, 1)))
 
 
 def test_an_unknown_episode_is_answered_with_those_there_are(store, tmp_path):

@@ -8,7 +8,8 @@ from rich.console import Console
 from daag import lifelong
 from daag.assembly import make_env, make_planner
 from daag.cli import worlds
-from daag.errors import ConfigError
+from daag.cli.scenes import held_out_seeds
+from daag.errors import ConfigError, LanguageError
 from daag.filming import CAPTION_PIXELS, Film, film, save_film
 
 TASKS = {
@@ -83,5 +84,46 @@ def test_a_film_of_a_run_shows_as_many_objects_as_the_run_had(tmp_path, monkeypa
 
 def test_a_film_that_cannot_be_saved_is_refused_before_it_is_made(tmp_path, monkeypatch):
     monkeypatch.setattr(worlds, "film", lambda *_: pytest.fail("filmed"))
-    with pytest.raises(ConfigError, match=r"ends in \.gif"):
-        worlds.Watch("go to the red ball", env="room", out=tmp_path / "a.mp4").run(Console(quiet=True))
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.gif").mkdir()
+    refused = {
+        "a.mp4": r"ends in \.gif",
+        "file/a.gif": "choose another --out",
+        "folder.gif": "Is a directory",
+    }
+    for name, words in refused.items():
+        with pytest.raises(ConfigError, match=words):
+            worlds.Watch("go to the red ball", env="room", out=tmp_path / name).run(Console(quiet=True))
+
+
+def test_a_sentence_of_another_world_is_told_from_one_of_none(tmp_path):
+    for task, words in (
+        ("go to the red ball", "'room' and 'grid' would understand it"),
+        ("dance", "cannot read"),
+    ):
+        with pytest.raises(LanguageError, match=words) as raised:
+            worlds.Watch(task, out=tmp_path / "a.gif").run(Console(quiet=True))
+        assert ("is 'rgb-stacking' the world that was meant?" in str(raised.value)) == (task != "dance")
+
+
+def test_a_policy_is_the_policy_of_a_run_in_the_world_of_the_run(tmp_path):
+    config = lifelong.LifelongConfig(tasks=("go to the red ball",), env="room", out=tmp_path / "run")
+    lifelong.start(config)
+    quiet, out = Console(quiet=True), tmp_path / "a.gif"
+    with pytest.raises(
+        ConfigError, match=r"expected --env room, the world of the run .*, got language-table"
+    ):
+        worlds.Watch("go to the red ball", tmp_path / "run", "language-table", out=out).run(quiet)
+    with pytest.raises(ConfigError, match="expected the run whose policy acts"):
+        worlds.Watch("go to the red ball", env="room", who="policy", out=out).run(quiet)
+    expert = worlds.Watch("go to the red ball", tmp_path / "run", who="expert", scenes=1, out=out)
+    expert.run(quiet)
+    with Image.open(out) as saved:
+        assert 3 < saved.n_frames < 25  # it got there, which a policy that has learnt nothing seldom does
+    with pytest.raises(ConfigError, match="at least one scene, got 0"):
+        held_out_seeds(0)
+
+
+def test_a_run_has_no_negative_seed():
+    with pytest.raises(ConfigError, match="a seed of 0 or more, got -1"):
+        lifelong.LifelongConfig(seed=-1)

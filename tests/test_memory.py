@@ -51,6 +51,9 @@ def test_show_says_where_an_edit_comes_from_and_writes_its_pictures(run, tmp_pat
     told = daag("memory", "show", run, "e0/edit", "--out", tmp_path / "sheet.png")
     for words in ("made of e0", "edit: modify green cube -> red cube", "editor: abc", "the red cube is on"):
         assert words in told
+    assert "objects, and how many of 7 frames show each: red cube (7), blue cube (7)" in " ".join(
+        told.split()
+    )
     assert np.asarray(Image.open(tmp_path / "sheet.png")).std() > 0
     with pytest.raises(LifelongBufferError, match="not nobody"):
         daag("memory", "show", run, "nobody")

@@ -4,9 +4,10 @@ A key is an action. The picture is drawn with half blocks, two pixels to a chara
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import gymnasium
@@ -15,7 +16,12 @@ from jaxtyping import UInt8
 from rich.console import Console
 from rich.text import Text
 
-from daag.errors import UnknownNameError
+from daag.errors import ConfigError, UnknownNameError
+
+LARGEST = 64
+"""Pixels of a picture's side where nothing is asked for."""
+WORDS = 6
+"""Lines of the terminal that are kept for what is said under the picture."""
 
 QUIT = "q"
 AGAIN = "n"
@@ -66,6 +72,26 @@ KEYS: dict[str, Keys] = {
 
 _REPEATS = {"rgb-stacking": 4}
 """Steps that a key lasts; a twentieth of a second is too short for a finger."""
+
+
+def fitting(console: Console, size: int | None) -> int:
+    """Pixels of a picture's side for which there is room.
+
+    Args:
+        console: where it will go; what is no terminal has room for any.
+        size: as asked for; None: `LARGEST`, or as many as there is room for.
+
+    Raises:
+        ConfigError: the terminal is too small.
+    """
+    room = min(console.width, 2 * (console.height - WORDS)) if console.is_terminal else None
+    if room is not None and room < max(size or 1, 1):
+        raise ConfigError(
+            f"expected a terminal of {size or 1} columns and {(size or 1) // 2 + WORDS} rows or more, got {console.width} x "
+            f"{console.height}; make it larger, or its letters smaller"
+            + (f", or ask for --size {room}" if room > 0 else "")
+        )
+    return size if size is not None else min(LARGEST, room or LARGEST)
 
 
 def drive(
@@ -139,27 +165,50 @@ def picture(rgb: UInt8[np.ndarray, "H W 3"]) -> Text:
 
 @contextmanager
 def raw_keys() -> Iterator[Iterator[str]]:
-    """Single key presses of the terminal; where there is no terminal, the characters of standard input."""
+    """Single key presses of the terminal, an interrupt being their end; where there is no terminal, the characters of
+    standard input.
+
+    Raises:
+        ConfigError: standard input is no terminal and holds nothing, or the system has no terminals of this kind.
+    """
     if not sys.stdin.isatty():
-        yield (character for line in sys.stdin for character in line if not character.isspace())
+        first = sys.stdin.readline()
+        if not first:
+            raise ConfigError(
+                "expected a terminal to read keys from, or keys on standard input, got neither; run it in a terminal, or try "
+                "'echo w w a q | daag play'"
+            )
+        yield (key for line in chain([first], sys.stdin) for key in line if not key.isspace())
         return
-    import termios  # not on Windows, whose consoles are no terminals to it
-    import tty
+    try:
+        import termios
+        import tty
+    except ImportError as error:  # on Windows
+        raise ConfigError(
+            "expected a terminal of Linux or macOS to read single keys from; here keys are read from standard input: try "
+            "'echo w w a q | daag play'"
+        ) from error
 
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
     tty.setcbreak(descriptor)
     try:
-        read: Callable[[], str] = lambda: sys.stdin.read(1)  # noqa: E731
-        yield iter(read, "")
+        yield iter(_next_key, "")
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _next_key() -> str:
+    try:
+        return sys.stdin.read(1)
+    except KeyboardInterrupt:  # to leave by Ctrl-C is as good as by q
+        return ""
 
 
 def _show(console: Console, rgb: UInt8[np.ndarray, "H W 3"], info: Mapping[str, Any], keys: Keys) -> None:
     if console.is_terminal:
         console.clear()
-    console.print(picture(rgb), end="")
+    console.print(picture(rgb), end="", overflow="ignore", crop=False)
     console.print(f"[bold]{info['instruction']}[/]   {keys.help}, n another, q quit", highlight=False)
     facts = [fact for fact in info["facts"] if "apart from" not in fact]
     console.print(f"true now: {'; '.join(facts) or 'nothing'}", highlight=False)

@@ -22,19 +22,19 @@ from jaxtyping import Bool, UInt8
 from daag.assembly import env_name_of, load_detector, load_editor, make_planner
 from daag.diffusion import VideoEditor
 from daag.diffusion.controlnet import EMBEDDED
-from daag.diffusion.interior import growths
 from daag.diffusion.regions import with_level_region
 from daag.envs import with_regions
-from daag.episodes import Episode, EpisodeStore, Provenance, cut
+from daag.episodes import Episode, EpisodeStore, Provenance, cut, frames_seen, showing
 from daag.errors import (
     ConfigError,
     DaagError,
+    EditError,
     LanguageError,
     LifelongBufferError,
     UnknownNameError,
 )
-from daag.experiments.edit_truth import EditTruth, measure
-from daag.experiments.fidelity import outside_identical, psnr
+from daag.experiments.edit_truth import EditTruth, kept_outside, measure
+from daag.experiments.fidelity import psnr
 from daag.filming import captioned, write_gif
 from daag.hindsight import EditedSegment
 from daag.label_store import open_store
@@ -46,7 +46,7 @@ from daag.report.pictures import masks_over
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
 from daag.rewards.labelling import label
-from daag.tasks import KINDS, EditPlan, Fact, Look, parse_changes
+from daag.tasks import EditPlan, Fact, Look, parse_changes
 
 FILM, STRIP, SCORES, STORE = "edited.gif", "strip.png", "scores.json", "episodes.lance"
 STRIP_FRAMES = 8
@@ -120,6 +120,7 @@ def edit_stored(config: EditOptions) -> Edited:
     detector = _detector(config.detector, episode)
     frames = np.arange(episode.observation_index[first], episode.observation_index[last] + 1)
     marked = (with_level_region if episode.world_state is None else with_regions)(episode, plan)
+    _check_seen(marked, plan, frames, store)
     segment = EditedSegment(marked, frames, plan, editor.edit(marked, frames, plan, config.seed))
     estimated = episode.provenance.models.get(ROLE)
     models = {"editor": editor.hash} | ({ROLE: estimated} if estimated else {})
@@ -154,6 +155,29 @@ def _found(store: EpisodeStore, id: str) -> list[Episode]:
             "'daag memory ls STORE --ids True' names them all"
         )
     return store.get([id])
+
+
+def _check_seen(episode: Episode, plan: EditPlan, frames: np.ndarray, store: EpisodeStore) -> None:
+    """Refuse frames that show nothing of what is to be repainted; say what they show, and which episodes show it."""
+    seen, names = frames_seen(episode, frames), [edit.source for edit in plan.edits]
+    if any(seen[name] for name in names):
+        return
+    there = ", ".join(f"{name} ({_frames(count)})" for name, count in seen.items() if count)
+    elsewhere = [
+        f"{name} is seen in {id} ({_frames(count)})"
+        for name in names
+        for id, count in ((episode.id, frames_seen(episode)[name]), *showing(store, name))
+        if count
+    ]
+    raise EditError(
+        f"nothing of {' and '.join(names)} is seen in the {len(frames)} asked frames of episode {episode.id!r}, so there is "
+        f"nothing to repaint; seen there: {there or 'no object'}. "
+        + ("; ".join(dict.fromkeys(elsewhere)) or f"Nor did a quick look through {store.path} find it seen")
+    )
+
+
+def _frames(count: int) -> str:
+    return f"{count} frame" if count == 1 else f"{count} frames"
 
 
 def _selected(episode: Episode, asked: tuple[int, int] | None) -> tuple[int, int]:
@@ -193,9 +217,7 @@ def _measured(
         "num_frames": len(segment.frame_index),
         "num_frames_seen": {name: int(mask.any(axis=(1, 2)).sum()) for name, mask in masks.items()},
         "num_pixels_changed": int((segment.edited != segment.source).any(axis=-1).sum()),
-        "outside_identical": outside_identical(
-            segment.source, segment.edited, list(zip(masks.values(), growths(plan), strict=True))
-        ),
+        "outside_identical": kept_outside(segment),
         "oracle": why or _of_truth(truth),
         "detector": _of_detector(episode, segment, observations[1], detector),
     }
@@ -227,8 +249,6 @@ def _measured(
 def _truth(segment: EditedSegment) -> tuple[EditTruth | None, str]:
     """How the edit compares with the simulator's own, or why that cannot be told."""
     try:
-        for edit in segment.plan.edits:
-            Look.parse(edit.name.replace(edit.source, KINDS[0]) if edit.of_region else edit.name)
         return measure(segment, None), ""
     except DaagError as error:
         return None, f"none: {error}"

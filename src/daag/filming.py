@@ -1,5 +1,8 @@
 """Save a film of who acts: `daag watch`. Animated GIF, which every browser shows and no package has to be installed for."""
 
+import errno
+import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,15 +72,23 @@ def film(
 
 
 def check_film(path: Path, num_films: int) -> None:
-    """Check what can be checked before anything is filmed.
+    """Check what can be checked before anything is filmed. Makes the directory of the film.
 
     Raises:
-        ConfigError: the path does not end in .gif, or there is nothing to film.
+        ConfigError: the path does not end in .gif, or may not be written, or there is nothing to film.
     """
     if path.suffix != ".gif" or num_films < 1:
         raise ConfigError(
             f"expected a path that ends in .gif and at least one film, got {path} and {num_films}"
         )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise ConfigError(f"could not write {path}: {error}; choose another --out") from error
 
 
 def save_film(films: Sequence[Film], path: Path, scale: int = 4, frames_per_second: float = 10.0) -> Path:
@@ -90,14 +101,13 @@ def save_film(films: Sequence[Film], path: Path, scale: int = 4, frames_per_seco
         frames_per_second: of the film.
 
     Raises:
-        ConfigError: no film, another ending, or a number out of range.
+        ConfigError: no film, another ending, a place that may not be written, or a number out of range.
     """
     check_film(path, len(films))
     if scale < 1 or frames_per_second <= 0:
         raise ConfigError(
             f"expected scale >= 1 and frames_per_second > 0, got {scale} and {frames_per_second}"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     pictures, durations = [], []
     for each in films:
         for frame in each.frames:

@@ -54,6 +54,7 @@ class LifelongConfig:
     episodes: int = 40
     """Real episodes per task at most."""
     seed: int = 0
+    """Of everything random, 0 or more."""
     reward: Literal["detector", "environment", "both"] = "detector"
     """Who says that a subgoal is reached."""
     arm: Arm = "hea"
@@ -86,6 +87,8 @@ class LifelongConfig:
     def __post_init__(self) -> None:
         if self.threads < 1:
             raise ConfigError(f"expected at least one thread, got {self.threads}")
+        if self.seed < 0:
+            raise ConfigError(f"expected a seed of 0 or more, got {self.seed}")
         if self.evaluation_scenes < 1 or not 0 <= self.curve_scenes <= self.evaluation_scenes:
             raise ConfigError(
                 "expected evaluation_scenes >= 1 and curve_scenes between 0 and evaluation_scenes"

@@ -10,10 +10,12 @@ from daag.diffusion import ControlNetEditor
 from daag.diffusion.conditions import conditions_of
 from daag.diffusion.editor import Conditions
 from daag.diffusion.eyes import eyes_of
-from daag.diffusion.interior import SurfaceLight
+from daag.diffusion.interior import SurfaceLight, grown, growths
+from daag.diffusion.reshaping import BOX_GROWTH
 from daag.diffusion.solids import height_of
+from daag.diffusion.stage import Stage
 from daag.diffusion.standing import stand
-from daag.envs import ROOM, EpisodeRecorder
+from daag.envs import ROOM, EpisodeRecorder, Reading
 from daag.envs.room import RoomExpert, RoomScene
 from daag.episodes import Episode
 from daag.experiments.edit_truth import measure
@@ -110,6 +112,32 @@ def test_another_kind_stands_in_an_objects_place_in_every_frame(kind: str, other
     truth = measure(EditedSegment(episode, shown, plan, edited), None)
     assert truth.outside_identical and truth.true
     assert psnr(*truth.squared_errors) > 21.0
+
+
+def test_a_room_has_bodies_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a table, which take a while to be found, are not asked for."""
+    episode, conditions, _ = seen("ball")
+    target = next(name for name in ("blue mug", "purple mug") if name not in episode.objects)
+    plan = EditPlan((ObjectEdit("replace", "red ball", target),))
+    monkeypatch.setattr(Stage, "bodies", lambda *_: pytest.fail("asked"))
+    shown = np.flatnonzero((conditions.segmentation == conditions.object_ids["red ball"]).sum((1, 2)) > 30)[
+        -2:
+    ]
+    edited = ControlNetEditor.from_pretrained("tiny").edit(episode, shown, plan, seed=0)
+    assert (edited != episode.frames[shown]).any()
+
+
+def test_a_ball_of_a_grid_may_reach_no_further_than_one_on_a_table() -> None:
+    _, conditions, _ = seen("ball")
+    plan = EditPlan((ObjectEdit("replace", "red ball", "red box"),))
+    assert growths(conditions, plan) == [grown]
+    drawing = Reading.flat(("red ball",), conditions.segmentation[0])
+    assert drawing.segmentation is not None and drawing.depth is not None and drawing.normals is not None
+    sheet = Conditions(
+        drawing.segmentation[None], conditions.object_ids, drawing.depth[None], drawing.normals[None]
+    )
+    assert growths(sheet, plan) == [BOX_GROWTH]
+    assert growths(conditions, EditPlan((ObjectEdit("modify", "red ball", "blue ball"),))) == [None]
 
 
 def test_where_no_room_is_seen_pixels_outside_the_box_stay() -> None:

@@ -320,3 +320,19 @@ def test_old_pictures_stay_as_they_are(scene):
     mujoco.mj_kinematics(model, data)
     assert camera.render(model, data, SURFACES, LIGHT) != before
     assert before == render(scene, "fast")
+
+
+@pytest.mark.parametrize(
+    ("pose", "words"),
+    [
+        (((0.0, 0.0, 1.0), (0.0, 0.0, 0.0)), "does not look straight up or down"),
+        (((0.0, 0.0, 1.0), (0.0, 0.0, 1.0)), "does not look straight up or down"),
+        (((0.0, 0.0, np.nan), (1.0, 0.0, 0.0)), "finite metres"),
+        (((0.0, 0.0, 1.0), (1.0, 0.0, 0.0), 190.0), "between 0 and 180 degrees"),
+        (((0.0, 0.0, 1.0), (1.0, 0.0, 0.0), np.nan), "between 0 and 180 degrees"),
+    ],
+)
+def test_a_camera_without_a_picture_is_refused(pose, words):
+    with pytest.raises(ConfigError, match=words):
+        CameraPose(*pose)
+    assert np.isfinite(CameraPose((0.001, 0.0, 1.0), (0.0, 0.0, 0.0)).rotation).all()

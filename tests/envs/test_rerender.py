@@ -189,3 +189,14 @@ def test_plans_that_do_not_fit_the_scene_are_refused(episode):
 def test_episodes_without_a_simulator_cannot_be_drawn_again(episode):
     with pytest.raises(EditError, match="no world state"):
         rerender(replace(episode, world_state=None), np.array([0]), None)
+
+
+def test_a_look_of_other_peoples_worlds_can_be_drawn(episode):
+    grey = EditPlan(
+        (ObjectEdit("modify", "red cube", "grey cube"), ObjectEdit("modify", "table", "grey table"))
+    )
+    (drawn,) = rerender(episode, np.array([0]), grey)
+    assert np.ptp(drawn[drawn != episode.frames[0]].astype(int)) > 0
+    table = EditPlan((ObjectEdit("modify", "table", "zebra table"),))
+    with pytest.raises(EditError, match="for the table, as in"):
+        rerender(episode, np.array([0]), table)

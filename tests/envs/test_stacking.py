@@ -319,3 +319,28 @@ def test_cartesian_control_can_grasp_and_lift():
     move_to(np.array([x, y, 0.058]), 1.0, 10)
     move_to(np.array([x, y, 0.2]), 1.0, 15)
     assert position(env, name)[2] > GRASP_HEIGHT + 0.08
+
+
+def test_what_the_hand_feels_is_what_touches_it():
+    """At moments of a whole pick and place, against a plain loop over the names in contact."""
+    env = RGBStackingEnv(num_objects=4, **SMALL)
+    _, info = env.reset(seed=3)
+    model, data, gripper = env._scene_model.model, env._data, env._gripper
+    hand, felt = {"palm", "left", "right", "wrist"}, []
+
+    def plainly(holding: bool) -> bool:
+        pairs = [{model.geom(contact.geom1).name, model.geom(contact.geom2).name} for contact in data.contact]
+        at_hand = [pair for pair in pairs if len(pair & hand) == 1]
+        held = {name for pair in at_hand for name in pair - hand if name.startswith("object")}
+        return bool(at_hand if not holding else [pair for pair in pairs if pair & held and not pair & hand])
+
+    def compare() -> None:
+        told = (gripper._touches(False), gripper._touches(True))
+        assert told == (plainly(False), plainly(True))
+        felt.append(told)
+
+    gripper._on_step = compare
+    pick, place = info["proposals"][:2]
+    gripper.pick_and_place(pick, place)
+    # Nothing at all, an object that stands on the table, one in the air, and one that was set down on another.
+    assert {(False, False), (True, True), (True, False)} <= set(felt)

@@ -104,3 +104,31 @@ def test_experts_refuse_what_is_not_in_the_scene_and_noise_out_of_range(world):
         make_expert(env).act(replace(fact, subject=absent))
     with pytest.raises(ConfigError, match="noise"):
         make_expert(env, noise=-1.0)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"kinds": "cube"}, "kinds as a sequence of words, got the one string 'cube'"),
+        ({"vary": "light"}, "vary as a sequence of words, got the one string 'light'"),
+    ],
+)
+def test_settings_of_another_form_are_named(world, setting, words):
+    with pytest.raises(ConfigError, match=words):
+        gymnasium.make(world, **setting)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("goal", [3, [3], "the red cube is on the blue cube"])
+def test_a_goal_is_a_sequence_of_strings(world, goal):
+    env = gymnasium.make(world, **SMALL)
+    with pytest.raises(
+        ConfigError, match=r"goal as a sequence of descriptions, got|descriptions as strings, got"
+    ):
+        env.reset(seed=0, options={"goal": goal})
+
+
+def test_an_expert_is_made_for_a_scene():
+    with pytest.raises(ConfigError, match="before its reset; call reset first"):
+        make_expert(gymnasium.make(ROOM, **SMALL))

@@ -302,3 +302,45 @@ def test_what_an_environment_calls_its_state_is_not_taken_for_the_agents_own():
     env = wrap(Moody(), frames="pixels", instruction="find the lamp", success="won")
     played = play(env, "e", "find the lamp", [GOAL], 0, lambda *_: np.zeros(1, np.float32), lambda *_: False)
     assert played.episode.state is None and played.success
+
+
+class Nothing:
+    """A reader that forgets to say what it read."""
+
+    def read(self, env: Any) -> Any:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("sources", "words"),
+    [
+        ({"geometry": Masks}, r"a reader as geometry=, got its class; pass Masks\(\.\.\.\)"),
+        ({"geometry": Nothing()}, "a daag.envs.Reading of the geometry's read, got None"),
+        ({"frames": lambda *_: np.zeros((0, 4, 3))}, r"at least one pixel, .* got shape \(0, 4, 3\)"),
+    ],
+)
+def test_what_is_no_source_is_named(sources, words):
+    with pytest.raises(ConfigError, match=words):
+        lamp(**sources)
+
+
+@pytest.mark.parametrize(
+    ("sources", "words"),
+    [
+        (
+            {"proposals": lambda *_: [1.0, 2.0, 3.0]},
+            r"proposals \(K, 2\), one place on the table a row, got \(3,\)",
+        ),
+        ({"proposals": lambda *_: np.zeros((2, 3))}, r"got \(2, 3\)"),
+        ({"facts": lambda *_: ["the red ball is right in front"]}, r"a set of daag.tasks.Fact, .*Fact.parse"),
+    ],
+)
+def test_what_a_source_gives_in_another_form_is_named(sources, words):
+    env = lamp(**sources)
+    with pytest.raises(ConfigError, match=words):
+        env.reset(seed=0, options={"instruction": "light the lamp"})
+
+
+def test_no_places_are_places_too():
+    env = lamp(proposals=lambda *_: [])
+    assert env.reset(seed=0, options={"instruction": "light the lamp"})[1]["proposals"].shape == (0, 2)

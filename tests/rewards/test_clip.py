@@ -80,3 +80,20 @@ def test_unknown_names_and_directories_without_a_model_are_named(tmp_path: Path)
         pretrained("redy")
     with pytest.raises(ModelError):
         ClipDetector.from_pretrained(tmp_path)
+
+
+def test_all_views_of_a_single_frame_are_embedded_in_one_pass(detector: ClipDetector) -> None:
+    """An agent asks so at every step; of several frames each view has a pass of its own."""
+    passes: list[int] = []
+    hook = detector.model.vision_model.register_forward_hook(lambda *_: passes.append(1))
+    try:
+        together = [detector.embed_frames(frame[None])[0] for frame in FRAMES]
+        assert len(passes) == len(FRAMES)
+        passes.clear()
+        apart = detector.embed_frames(FRAMES)
+    finally:
+        hook.remove()
+    assert len(passes) == len(detector.preprocessing.views) == apart.shape[1]
+    assert np.abs(np.stack(together) - apart).max() < 1e-5
+    if len(passes) > 1:  # views do differ, so a wrong order would show
+        assert np.abs(apart[:, 0] - apart[:, 1]).max() > 1e-2

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 from daag.episodes import Episode
 from daag.errors import RewardDetectorError
@@ -189,3 +192,22 @@ def test_labels_wait_until_a_description_was_clearly_gone():
     assert [each.end for each in label(episode(5), [ON], detector)] == [1, 3, 5]
     detector.hysteresis = 0.2
     assert [each.end for each in label(episode(5), [ON], detector)] == [1, 5]
+
+
+@given(
+    arrays.arrays(np.float32, (9, 3), elements=st.sampled_from([0.1, 0.35, 0.45, 0.6])),
+    st.sampled_from([0.0, 0.1, 0.2]),
+)
+@settings(max_examples=200, deadline=None)
+def test_what_comes_to_be_shown_was_not_shown_at_the_look_before_or_is_clearly_gone_since(scores, hysteresis):
+    """Against a plain version that looks back from every moment anew."""
+    thresholds = np.array([0.5, 0.4, 0.3], dtype=np.float32)
+    descriptions = ["a red cube", "a blue cube", "a green cube"]  # none of which contradicts another
+    begins = came_to_show(scores, thresholds, descriptions, hysteresis)
+    for which in range(3):
+        holds = scores[:, which] >= thresholds[which]
+        gone = scores[:, which] < thresholds[which] - hysteresis
+        for now in range(1, len(scores)):
+            since = max([earlier for earlier in range(now) if holds[earlier]], default=-1) + 1
+            expected = holds[now] and (not holds[now - 1] if hysteresis == 0 else gone[since:now].any())
+            assert begins[now - 1, which] == expected

@@ -3,7 +3,7 @@
 import pytest
 
 from daag.errors import EditError
-from daag.tasks import EditPlan, ObjectEdit, parse_changes
+from daag.tasks import REGIONS, EditPlan, ObjectEdit, parse_changes
 
 SCENE = ["red cube", "green cube", "blue cube"]
 SWAP = EditPlan(
@@ -101,3 +101,20 @@ def test_a_region_and_a_finish_are_read_as_one_writes_them_down():
 def test_a_region_stays_what_it_is(change):
     with pytest.raises(EditError, match="the colour can change, as in"):
         parse_changes([change])
+
+
+def test_a_regions_colour_is_one_of_the_palettes():
+    for region in REGIONS:
+        (edit,) = parse_changes([f"{region} -> grey {region}"]).edits
+        assert edit.region_colour == "grey"
+
+
+@pytest.mark.parametrize(
+    "change", ["floor -> zebra floor", "floor -> dark green floor", "floor -> green-ish floor"]
+)
+def test_another_word_for_a_regions_colour_is_told_from_the_palette(change):
+    (edit,) = parse_changes([change]).edits
+    with pytest.raises(
+        EditError, match=r"one colour of red, .*, grey for the floor, as in 'floor -> green floor', got: "
+    ):
+        _ = edit.region_colour

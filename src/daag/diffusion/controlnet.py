@@ -21,7 +21,7 @@ from daag.diffusion.compositing import SEAM_WEIGHT, box_mask, composite, tight_m
 from daag.diffusion.conditions import conditions_of
 from daag.diffusion.crops import Crop, Geometry, cut_crop
 from daag.diffusion.editor import Conditions
-from daag.diffusion.interior import Interior, refurnishes
+from daag.diffusion.interior import Interior
 from daag.diffusion.intrinsics import reference_brightness
 from daag.diffusion.loading import PipelineConfig, load_components
 from daag.diffusion.looks import check_finish, check_looks, highlight_of, with_finish
@@ -178,7 +178,7 @@ class ControlNetEditor:
                 masks = conditions.segmentation == conditions.object_ids[edit.source]
                 if len(masks) and not masks.any():
                     raise _nothing_of(edit.source, episode, len(masks))
-                edited = repaint_region(edited, masks, edit.target.split()[0])
+                edited = repaint_region(edited, masks, edit.region_colour)
         return edited
 
     @property
@@ -192,10 +192,10 @@ class ControlNetEditor:
         """Repaint objects, and what is taken for one."""
         frames = episode.frames[frame_index]
         stage = self._stage(episode, plan) if self.config.use_geometry else None
-        bodies: list[dict[int, Body]] = [{} for _ in frames]
-        if stage is not None and (stage.flat or any(edit.changes_kind for edit in plan.edits)):
+        interior = Interior.of(conditions, plan) if self.config.use_geometry else None
+        bodies: list[dict[int, Body]] = [{} for _ in frames]  # a room has its own
+        if stage is not None and interior is None and (stage.flat or any(e.changes_kind for e in plan.edits)):
             bodies = stage.bodies(frames, conditions)
-        interior = Interior.of(conditions) if self.config.use_geometry and refurnishes(plan) else None
         patches = [
             patch
             for number in range(len(plan.edits))

@@ -24,7 +24,7 @@ from daag.diffusion.reshaping import BOX_GROWTH, Reshaped
 from daag.diffusion.solids import cast_solid, height_of, shadowed
 from daag.diffusion.stage import continued
 from daag.diffusion.standing import stand
-from daag.tasks import ROOM, SOLIDS, Built, EditPlan
+from daag.tasks import REGIONS, ROOM, SOLIDS, Built, EditPlan
 
 GROWTH_SHARE = 0.6
 """Of the breadth and height of the box around the old body, by which the new one may reach out of it: a plant is so much
@@ -52,9 +52,13 @@ class Interior:
     eyes: list[Eye]
 
     @classmethod
-    def of(cls, conditions: Conditions) -> "Interior | None":
-        """Read it; None where the frames show too little of a floor and of walls."""
-        eyes = eyes_of(conditions) if len(conditions.depth) else None
+    def of(cls, conditions: Conditions, plan: EditPlan) -> "Interior | None":
+        """Read it; None where the plan puts no other kind of a room in an object's place, or the frames show too little of a
+        floor and of walls: a grid world has balls and boxes, too, on a flat sheet."""
+        changed = {kind for edit in plan.edits if edit.changes_kind for kind in edit.kinds}
+        if not changed or not changed <= set(ROOM.alike_kinds) or not len(conditions.depth):
+            return None
+        eyes = eyes_of(conditions.without(REGIONS))
         return cls(eyes) if eyes is not None else None
 
     def reshape(
@@ -240,17 +244,16 @@ Growth = int | Callable[[Bool[np.ndarray, "H W"]], int]
 """Pixels by which the box around an object grows on every side; or what tells them from the object's pixels."""
 
 
-def growths(plan: EditPlan) -> list[Growth | None]:
-    """By how much of the picture around it each object of a plan may reach into; None: its pixels and a rim of one."""
-    if refurnishes(plan):
+def growths(conditions: Conditions, plan: EditPlan) -> list[Growth | None]:
+    """By how much of the picture around it each object of a plan may reach into; None: its pixels and a rim of one.
+
+    Args:
+        conditions: of the frames that are edited; whether they show a room decides.
+        plan: the edits.
+    """
+    if Interior.of(conditions, plan) is not None:
         return [grown if edit.changes_kind else None for edit in plan.edits]
     return [BOX_GROWTH if any(edit.changes_kind for edit in plan.edits) else None] * len(plan.edits)
-
-
-def refurnishes(plan: EditPlan) -> bool:
-    """Whether the kinds that a plan changes are those of a room."""
-    changed = {kind for edit in plan.edits if edit.changes_kind for kind in edit.kinds}
-    return bool(changed) and changed <= set(ROOM.alike_kinds)
 
 
 def grown(own: Bool[np.ndarray, "H W"]) -> int:

@@ -9,7 +9,7 @@ sample and no shadows; a camera that stands still draws of it anew only what may
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import sqrt
+from math import isfinite, sqrt
 from typing import Literal, NamedTuple
 
 import mujoco
@@ -66,11 +66,25 @@ class _Pixels(NamedTuple):
 
 @dataclass(frozen=True)
 class CameraPose:
-    """Where a camera stands, where it looks and how wide. Metres and degrees; world z is up."""
+    """Where a camera stands, where it looks and how wide. Metres and degrees; world z is up.
+
+    Raises:
+        ConfigError: a number is not finite, the angle is not between 0 and 180 degrees, or the camera looks straight up or
+            down, or nowhere, so that nothing says where its picture's top is.
+    """
 
     position: tuple[float, float, float]
     look_at: tuple[float, float, float]
     fovy_degrees: float = 40.0
+
+    def __post_init__(self) -> None:
+        if not all(map(isfinite, (*self.position, *self.look_at))) or not 0.0 < self.fovy_degrees < 180.0:
+            raise ConfigError(f"expected finite metres, and an angle between 0 and 180 degrees, got {self}")
+        if self.position[:2] == self.look_at[:2]:
+            raise ConfigError(
+                f"expected a camera that does not look straight up or down, got {self}; move its position a millimetre aside, "
+                "away from what shall be the picture's top"
+            )
 
     @property
     def rotation(self) -> Float64[np.ndarray, "3 3"]:

@@ -13,7 +13,7 @@ from daag.envs.scene_model import SceneModel
 from daag.envs.worlds import scene_model_of
 from daag.episodes import Episode
 from daag.errors import EditError
-from daag.tasks import COLOURS, FINISHES, KINDS, SHAPES, EditPlan, Fact, Look
+from daag.tasks import FINISHES, SHADES, SHAPES, EditPlan, Fact, Look
 
 Albedos = Mapping[str, Sequence[float] | np.ndarray]
 """Object name after the edit to RGB in [0, 1]."""
@@ -83,13 +83,12 @@ def _change_looks(scene: Scene, plan: EditPlan, albedos: Albedos) -> Scene:
     looks, regions, gloss = {}, {}, {}
     for edit in plan.edits:
         if edit.of_region:
-            colour = Look(edit.name.removesuffix(edit.source).strip(), KINDS[0]).colour
-            regions[edit.source] = albedos.get(edit.name, COLOURS[colour].middle)
+            regions[edit.source] = albedos.get(edit.name, SHADES[edit.region_colour].middle)
             continue
         look = Look.parse(edit.name)
         looks[edit.source] = (
             look,
-            albedos.get(edit.name, owners.get(edit.name, COLOURS[look.colour].middle)),
+            albedos.get(edit.name, owners.get(edit.name, SHADES[look.colour].middle)),
         )
         if edit.finish is not None:
             gloss[edit.name] = FINISHES[edit.finish]

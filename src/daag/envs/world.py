@@ -71,6 +71,9 @@ class World(gymnasium.Env[Observation, Any]):
             raise ConfigError(f"expected image_size >= 1, got {image_size}")
         if quality not in ("default", "fast"):
             raise ConfigError(f"expected quality 'default' or 'fast', got {quality!r}")
+        for name, words in (("vary", vary), ("kinds", kinds)):
+            if isinstance(words, str):
+                raise ConfigError(f"expected {name} as a sequence of words, got the one string {words!r}")
         check_variations(vary)
         kinds = self.language.kinds if kinds is None else tuple(kinds)
         if not kinds:
@@ -128,15 +131,19 @@ class World(gymnasium.Env[Observation, Any]):
         """Build a new scene. Equal seeds and options give equal bytes.
 
         Raises:
-            ConfigError: the goal is one string, not a sequence of them.
+            ConfigError: the goal is not a sequence of strings.
             LanguageError: the goal is not a description of this world.
             SceneError: the goal cannot be, or needs more objects than the scene has.
         """
         super().reset(seed=seed)
         options = options or {}
         goal = options.get("goal", ())
-        if isinstance(goal, str):
-            raise ConfigError(f"expected the goal as a sequence of descriptions, got the one string {goal!r}")
+        if not isinstance(goal, Sequence) or isinstance(goal, str):
+            raise ConfigError(
+                f"expected the goal as a sequence of descriptions, got {goal!r}; put one into a list"
+            )
+        if not all(isinstance(text, str) for text in goal):
+            raise ConfigError(f"expected the goal's descriptions as strings, got {goal!r}")
         self._goal = tuple(Fact.parse(text) for text in goal) or (self._random_goal(),)
         for fact in self._goal:
             self.language.check(fact)

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 
 from daag.envs.scene_model import SceneModel
-from daag.errors import UnknownNameError
+from daag.errors import ConfigError, UnknownNameError
 from daag.tasks import Fact
 
 RGB_STACKING = "daag/RGBStacking-v0"
@@ -63,9 +63,13 @@ def make_expert(
 
     Raises:
         UnknownNameError: the world is none of daag's own.
-        ConfigError: the noise is out of range, or the world has actions that its expert does not know.
+        ConfigError: the world was not reset yet, the noise is out of range, or the world has actions that its expert does not know.
     """
     entry = _entry(env.spec.id if env.spec is not None else type(env).__name__)
+    if not hasattr(env.unwrapped, "_scene_model"):
+        raise ConfigError(
+            "expected a world with a scene, which its expert looks at, got one before its reset; call reset first"
+        )
     found: Expert = getattr(import_module(entry.module), entry.expert)(env.unwrapped, noise, rng)
     return found
 

@@ -58,6 +58,8 @@ class WrappedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     ) -> None:
         super().__init__(env)
         _check_actions(env.action_space)
+        if isinstance(geometry, type):
+            raise ConfigError(f"expected a reader as geometry=, got its class; pass {geometry.__name__}(...)")
         self._instruction, self._frames, self._geometry = instruction, frames, geometry
         self._success, self._proposals, self._facts = success, proposals, facts
         self._options, self._pixel_to_table = options, pixel_to_table
@@ -123,6 +125,8 @@ class WrappedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def _look(self, observation: Any) -> tuple[Picture, tuple[str, ...]]:
         reading = self._geometry.read(self.env) if self._geometry is not None else Reading(())
+        if not isinstance(reading, Reading):
+            raise ConfigError(f"expected a daag.envs.Reading of the geometry's read, got {reading!r}")
         rgb = reading.rgb if reading.rgb is not None else self._frame(observation)
         rgb = _checked_frame(rgb, self._shape)
         for name in ("segmentation", "depth", "normals"):
@@ -166,6 +170,10 @@ class WrappedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         }
         if self._facts is not None:
             facts: frozenset[Fact] = self._facts(self.env, observation)
+            if not all(isinstance(fact, Fact) for fact in facts):
+                raise ConfigError(
+                    f"expected facts= to give a set of daag.tasks.Fact, got {facts!r}; Fact.parse reads descriptions"
+                )
             ours["facts"] = tuple(sorted(fact.description for fact in facts))
         theirs = {key: value for key, value in info.items() if key not in _RESERVED}
         return told, {**theirs, **ours}
@@ -194,7 +202,10 @@ class WrappedEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     def _proposed(self, observation: Any) -> Float32[np.ndarray, "K 2"]:
         if self._proposals is None:
             return np.zeros((0, 2), dtype=np.float32)
-        return np.asarray(self._proposals(self.env, observation), dtype=np.float32).reshape(-1, 2)
+        places = np.asarray(self._proposals(self.env, observation), dtype=np.float32)
+        if places.size and (places.ndim != 2 or places.shape[1] != 2):
+            raise ConfigError(f"expected proposals (K, 2), one place on the table a row, got {places.shape}")
+        return places.reshape(-1, 2)
 
 
 def wrap(
@@ -232,7 +243,7 @@ def wrap(
 
     Raises:
         ConfigError: the environment has no frames, its frames are not uint8 (H, W, 3), its actions are of a space that an
-            episode cannot hold, or masks are of another size than frames.
+            episode cannot hold, or masks are of another size than frames, or `geometry` is no reader.
     """
     return WrappedEnv(env, instruction, frames, geometry, success, proposals, facts, options, pixel_to_table)
 
@@ -279,6 +290,8 @@ def _checked_frame(frame: Any, shape: tuple[int, ...] | None) -> UInt8[np.ndarra
             f"expected a frame as a NumPy array, uint8 (H, W, 3), got {type(frame).__name__}; pass "
             "frames=lambda env, observation: ... that returns one"
         )
+    if not frame.size:
+        raise ConfigError(f"expected frames of at least one pixel, uint8 (H, W, 3), got shape {frame.shape}")
     if frame.dtype != np.uint8:
         change = (
             "np.rint(255 * FRAME).astype(np.uint8)" if frame.dtype.kind == "f" else "FRAME.astype(np.uint8)"

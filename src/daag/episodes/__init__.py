@@ -8,6 +8,7 @@ from daag.episodes.lifelong import LifelongBuffer
 from daag.episodes.retention import Due, Retention, due, forget, forgotten
 from daag.episodes.salvage import Salvaged, salvage
 from daag.episodes.sampling import SamplingWeights, StoreSampler
+from daag.episodes.seen import frames_seen, showing
 from daag.episodes.segment import cut
 from daag.episodes.store import EpisodeStore
 from daag.episodes.task_buffer import BatchShares, TaskBuffer, TaskBufferConfig
@@ -41,8 +42,10 @@ __all__ = [
     "due",
     "forget",
     "forgotten",
+    "frames_seen",
     "holdings",
     "salvage",
+    "showing",
     "statistics",
     "verify",
 ]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from daag.diffusion.conditions import conditions_of
 from daag.diffusion.interior import growths
 from daag.diffusion.lab import srgb_to_lab
 from daag.envs import facts_at, rerender
@@ -110,13 +111,23 @@ def measure(segment: EditedSegment, target: str | None) -> EditTruth:
         looks_right=float(right[judged].mean()) if judged.any() else 0.0,
         squared_errors=(squared, 3 * count),
         similarity=(similar, count),
-        outside_identical=outside_identical(
-            segment.source, segment.edited, list(zip(masks.values(), growths(plan), strict=True))
-        ),
+        outside_identical=kept_outside(segment),
         flicker=(edit_change, oracle_change),
         temporal_error=errors,
         oracle=drawn,
     )
+
+
+def kept_outside(segment: EditedSegment) -> bool:
+    """Whether an edit left every pixel as it was, byte by byte, that it may not touch.
+
+    Raises:
+        EditError: the plan does not fit the scene, or the episode lacks geometry.
+    """
+    conditions = conditions_of(segment.episode, segment.frame_index, segment.plan)
+    masks = [segment.mask(edit.source) for edit in segment.plan.edits]
+    allowed = list(zip(masks, growths(conditions, segment.plan), strict=True))
+    return outside_identical(segment.source, segment.edited, allowed)
 
 
 def _best_turn(segment: EditedSegment, edit: ObjectEdit) -> float:

@@ -4,7 +4,8 @@ One detector, frozen, serves all arms; scenes, schedule and gradient updates are
 hindsight may do, and so in what the policy learns from. Evaluation is on 50 scenes that are never explored in.
 """
 
-from dataclasses import dataclass
+import time
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import torch
@@ -14,8 +15,9 @@ from daag.agent import AgentConfig
 from daag.assembly import load_detector, make_agent, make_env, make_hindsight, make_planner
 from daag.experiments.cells import Cell, Values, run_cells
 from daag.experiments.config import Budget, ReproduceConfig
+from daag.experiments.learning_curves import LearningCurve, draw_curves, summary
 from daag.experiments.results import Results
-from daag.experiments.statistics import episodes_to_target, interquartile_mean, paired_ratio
+from daag.experiments.statistics import episodes_to_target, paired_ratio
 from daag.lifelong import EVALUATION_SEED
 from daag.tasks import Task
 
@@ -42,7 +44,7 @@ TASKS: dict[str, tuple[str, ...]] = {
 """Held-out combinations of each world. In stacking the second and the last need a change of kind more often than not. On
 Language Table they are places: of what its detector labels, pointing is done by chance, and it claims no other relation."""
 
-GRID = (1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90, 130)
+GRID = (1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90, 130, 200)
 ARMS = ("none", "relabel", "hea", "oracle")
 TARGETS = {"rgb-stacking": 0.8, "room": 0.7, "language-table": 0.5}
 """The success rate that counts as having learnt a task."""
@@ -65,17 +67,22 @@ class _Size:
         return [count for count in self.evaluated if count <= self.max_episodes]
 
 
-SIZES: dict[Budget, _Size] = {
+_TABLE_SIZES: dict[Budget, _Size] = {
     "smoke": _Size(1, 1, 2, 5),
     "quick": _Size(1, 2, 12, 30),
     "full": _Size(4, 5, 40, 50),
 }
-BOARD_SIZES: dict[Budget, _Size] = {
+_ROOM_SIZES: dict[Budget, _Size] = {**_TABLE_SIZES, "full": _Size(4, 5, 200, 50)}
+"""Those of the Room, where chance reaches something in one episode of five only."""
+
+_BOARD_SIZES: dict[Budget, _Size] = {
     "smoke": _Size(1, 1, 2, 2, (2,)),
     "quick": _Size(1, 3, 24, 20, (24,)),
     "full": _Size(2, 3, 40, 20, (12, 40)),
 }
 """Those of Language Table, where an episode has 80 steps, and trying a policy in 20 scenes costs more than 40 episodes."""
+
+SIZES = {"rgb-stacking": _TABLE_SIZES, "room": _ROOM_SIZES, "language-table": _BOARD_SIZES}
 
 
 def run_cell(cell: Cell, env_name: str, detector_name: str, size: _Size) -> Values:
@@ -89,9 +96,11 @@ def run_cell(cell: Cell, env_name: str, detector_name: str, size: _Size) -> Valu
     env, held_out = make_env(env_name), make_env(env_name, motion_frames=0)
     task, target = Task(cell.task), TARGETS[env_name]
     rates: dict[int, float] = {}
+    seconds: dict[int, float] = {}
     buffers: dict[int, object] = {}
-    env_steps = 0
+    env_steps, spent, since = 0, 0.0, time.process_time()
     for event in agent.learn(task, env):
+        spent += time.process_time() - since
         done = event.progress.episodes
         if event.kind == "episode":
             env_steps += int(str(event.values["steps"]))
@@ -101,11 +110,15 @@ def run_cell(cell: Cell, env_name: str, detector_name: str, size: _Size) -> Valu
             seeds = [EVALUATION_SEED + scene for scene in range(size.scenes)]
             rates[done] = agent.evaluate(task, held_out, seeds, give_up_below=target)
             buffers[done] = agent.task_buffer.counts()
+        if done in rates:
+            seconds.setdefault(done, spent)
+        since = time.process_time()  # what evaluating takes is not the agent's
         if episodes_to_target(list(rates), list(rates.values()), target) is not None:
             break
     return {
         "episodes": list(rates),
         "success_rate": list(rates.values()),
+        "learning_seconds": [round(seconds[count], 1) for count in rates],
         "env_steps": env_steps,
         "task_buffer": {str(count): counts for count, counts in buffers.items()},
     }
@@ -113,7 +126,7 @@ def run_cell(cell: Cell, env_name: str, detector_name: str, size: _Size) -> Valu
 
 def run(config: ReproduceConfig, console: Console) -> Results:
     """Run all cells and put the results together."""
-    size = (BOARD_SIZES if config.env == "language-table" else SIZES)[config.budget]
+    size = SIZES[config.env][config.budget]
     arms = config.arms or ARMS
     tasks, target = TASKS[config.env][: size.num_tasks], TARGETS[config.env]
     seeds = list(config.seeds or range(size.num_seeds))
@@ -125,26 +138,25 @@ def run(config: ReproduceConfig, console: Console) -> Results:
             models[f"editor:{arm}"] = editor.hash
     cells = [Cell(arm, task, seed) for seed in seeds for task in tasks for arm in arms]
     work = partial(run_cell, env_name=config.env, detector_name=config.detector, size=size)
-    settings = {"experiment": "explore", "env": config.env, "budget": config.budget, "models": models}
+    settings = {
+        "experiment": "explore",
+        "env": config.env,
+        "budget": config.budget,
+        "size": asdict(size),
+        "models": models,
+    }
     done = run_cells(cells, work, config.directory("explore"), settings, config.resume, config.jobs, console)
     results = Results("explore", config.env, config.command("explore"), config.budget, models, seeds)
     needed: dict[str, list[float]] = {}
+    curves: dict[str, list[LearningCurve]] = {}
     for arm in arms:
-        runs = [done[Cell(arm, task, seed)] for task in tasks for seed in seeds]
-        found = [
-            episodes_to_target(_ints(run["episodes"]), _floats(run["success_rate"]), target) for run in runs
-        ]
+        curves[arm] = [LearningCurve.of(done[Cell(arm, task, seed)]) for task in tasks for seed in seeds]
+        found = [episodes_to_target(run.episodes, run.success_rates, target) for run in curves[arm]]
         results.censored[arm] = sum(count is None for count in found)
         needed[arm] = [float(size.max_episodes if count is None else count) for count in found]
         results.add(arm, "episodes_to_target", needed[arm])
-        curves = [_carried_forward(run, size.grid) for run in runs]
-        results.curves[arm] = {
-            "episodes": size.grid,
-            "success_rate": curves,
-            "interquartile_mean": [
-                interquartile_mean([curve[i] for curve in curves]) for i in range(len(size.grid))
-            ],
-        }
+        results.curves[arm] = summary(curves[arm], size.grid)
+    draw_curves(curves, size.grid, target, config.out / f"explore-{config.env}.png")
     for rival in arms:
         if "hea" in arms and rival != "hea":
             ratio = paired_ratio(needed["hea"], needed[rival])
@@ -163,22 +175,3 @@ def run(config: ReproduceConfig, console: Console) -> Results:
 
 MOST = {"none": 0.4, "relabel": 0.5, "oracle": 1.3}
 """The largest ratio of `hea`'s episodes to the rival's that counts as reached."""
-
-
-def _carried_forward(run: Values, grid: list[int]) -> list[float]:
-    """Success on the whole grid: a run that reached the target twice was stopped, and keeps its last value."""
-    known = dict(zip(_ints(run["episodes"]), _floats(run["success_rate"]), strict=True))
-    curve: list[float] = []
-    for count in grid:
-        curve.append(known.get(count, curve[-1] if curve else 0.0))
-    return curve
-
-
-def _ints(values: object) -> list[int]:
-    assert isinstance(values, list)
-    return [int(value) for value in values]
-
-
-def _floats(values: object) -> list[float]:
-    assert isinstance(values, list)
-    return [float(value) for value in values]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from daag.errors import LanguageError, SceneError
 from daag.llm.planner import EditProposal
 from daag.llm.repainting import propose_repaint
-from daag.llm.sentences import read_fact, read_facts
+from daag.llm.sentences import read_fact, read_facts, worlds_of
 from daag.tasks import (
     STACKING,
     EditPlan,
@@ -64,7 +64,15 @@ class GrammarPlanner:
             LanguageError: the instruction is empty, longer than 1000 characters, outside the language, or asks for
                 what cannot be, such as stacking on a sphere.
         """
-        facts = read_facts(instruction, self.language)
+        try:
+            facts = read_facts(instruction, self.language)
+        except LanguageError as error:
+            others = [repr(name) for name in worlds_of(instruction) if name != self.language.name]
+            if not others:
+                raise
+            raise LanguageError(
+                f"{error} {' and '.join(others)} would understand it: is {self.language.name!r} the world that was meant?"
+            ) from error
         for fact in facts:
             if not fact.feasible:
                 subject, target = fact.pair

@@ -5,6 +5,7 @@ read is refused and named; nothing is guessed.  Source: our choice.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 
 from daag.errors import LanguageError, UnknownNameError
@@ -17,7 +18,7 @@ from daag.llm.room_phrases import GRID_VOCABULARY, ROOM_VOCABULARY
 from daag.llm.room_reader import RoomReader
 from daag.llm.stacking_phrases import STACKING_VOCABULARY
 from daag.llm.stacking_reader import StackingReader, in_building_order
-from daag.tasks import STACKING, Fact, Language
+from daag.tasks import LANGUAGES, STACKING, Fact, Language
 
 MAX_CHARACTERS = 1000
 """Longer sentences are refused unread."""
@@ -65,6 +66,16 @@ def read_facts(sentence: str, language: Language = STACKING) -> tuple[Fact, ...]
         if not gist:
             raise
         return gist
+
+
+def worlds_of(sentence: str) -> tuple[str, ...]:
+    """The names of the languages in which a sentence says something, in a fixed order."""
+    found = []
+    for name, language in LANGUAGES.items():
+        with suppress(LanguageError):
+            read_facts(sentence, language)
+            found.append(name)
+    return tuple(found)
 
 
 def _gist(sentence: str, vocabulary: Vocabulary) -> tuple[Fact, ...]:

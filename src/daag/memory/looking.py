@@ -13,6 +13,7 @@ from rich.table import Table
 from daag.episodes import (
     EpisodeStore,
     Wanted,
+    frames_seen,
     holdings,
     statistics,
 )
@@ -86,7 +87,7 @@ class Show:
     store: Store
     """A store, or a run's directory."""
     id: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="ID")]
-    """The episode; `daag memory ls STORE --ids` names them."""
+    """The episode; `daag memory ls STORE --ids True` names them."""
     out: Path = Path("episode.png")
     """The picture sheet."""
     motion: bool = False
@@ -103,7 +104,10 @@ class Show:
         provenance = episode.provenance
         console.print(escape(repr(episode)), highlight=False)
         console.print(f"world {episode.env_id}, seed {episode.seed}, camera {episode.camera}")
-        console.print(f"objects: {escape(', '.join(episode.objects)) or 'none named'}")
+        seen = frames_seen(episode)
+        objects = [f"{name} ({seen[name]})" if seen else name for name in episode.objects]
+        what = f"objects, and how many of {len(episode.frames)} frames show each" if seen else "objects"
+        console.print(f"{what}: {escape(', '.join(objects)) or 'none named'}", highlight=False)
         for found in episode.achievements:
             where = f"observations {found.start} to {found.end}, score {found.score:.3f}"
             console.print(f"shows: {escape(found.description)} ({where})", highlight=False)

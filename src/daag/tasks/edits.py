@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from daag.errors import EditError
+from daag.tasks.palette import SHADES
 
 Operation = Literal["modify", "replace", "exchange"]
 
@@ -34,6 +35,23 @@ class ObjectEdit:
     def of_region(self) -> bool:
         """Whether a region is edited, and no object."""
         return self.source in REGIONS
+
+    @property
+    def region_colour(self) -> str:
+        """The word of `SHADES` that an edited region takes: "green" of "green table".
+
+        Raises:
+            EditError: what stands before the region is no such word. Editors that paint what they are told in words may
+                know more.
+        """
+        assert self.of_region
+        colour = self.name.removesuffix(self.source).strip()
+        if colour not in SHADES:
+            raise EditError(
+                f"expected one colour of {', '.join(SHADES)} for the {self.source}, as in '{self.source} -> green "
+                f"{self.source}', got: {self.target}"
+            )
+        return colour
 
     @property
     def finish(self) -> str | None:
