@@ -77,15 +77,6 @@ def test_the_target_must_be_what_the_scene_shows(stack: Episode) -> None:
     assert not measure(segment, "the blue cube is on the green cube").predicate_holds
 
 
-def test_a_highlight_that_would_be_overexposed_on_white_does_not_falsify_the_shade(stack: Episode) -> None:
-    frames = np.arange(len(stack.frames))
-    shiny = EditPlan((ObjectEdit("modify", "red cube", "shiny green cube"),))
-    shade = {"green cube": (0.2, 0.55, 0.25)}
-    edited = rerender(stack, frames, shiny, shade)
-    truth = measure(EditedSegment(stack, frames, shiny, edited), TARGET)
-    assert psnr(*truth.squared_errors) > 45.0
-
-
 def test_one_frame_of_another_colour_does_not_turn_the_others_wrong(stack: Episode) -> None:
     """The shade is that of all frames, whichever shows most of the object."""
     frames = np.arange(len(stack.frames))
