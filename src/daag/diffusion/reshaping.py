@@ -229,9 +229,10 @@ def _uncovered(
     """
     own = segmentation == object_id
     gripper, beside = _gripper(segmentation, depth, stage), dilate(own, GRIPPER_REACH) & ~own
-    _, nearest = distance_transform_edt(~own, return_indices=True)
-    held = gripper & beside & (depth > depth[tuple(nearest)] + NEARER_METRES)
-    clear = gripper & ~dilate(segmentation > 0)
+    held, clear = gripper & beside, gripper & ~dilate(segmentation > 0)
+    if held.any() and clear.any():
+        _, nearest = distance_transform_edt(~own, return_indices=True)
+        held &= depth > depth[tuple(nearest)] + NEARER_METRES
     if not held.any() or not clear.any():
         return frame, np.zeros(own.shape, dtype=np.float32)
     other = beside & ((segmentation > 0) | stage.camera.shows_table(depth))
