@@ -217,7 +217,7 @@ def _measured(
         "num_frames": len(segment.frame_index),
         "num_frames_seen": {name: int(mask.any(axis=(1, 2)).sum()) for name, mask in masks.items()},
         "num_pixels_changed": int((segment.edited != segment.source).any(axis=-1).sum()),
-        "outside_identical": kept_outside(segment),
+        "outside_identical": kept_outside(segment) if truth is None else truth.outside_identical,
         "oracle": why or _of_truth(truth),
         "detector": _of_detector(episode, segment, observations[1], detector),
     }
