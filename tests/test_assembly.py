@@ -1,11 +1,21 @@
 """What is put together by name speaks the language of its world."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 
-from daag.assembly import load_detector, load_learner, make_env, make_explorer, make_learner, make_planner
-from daag.errors import LanguageError, UnknownNameError
+from daag.assembly import (
+    PolicyInput,
+    load_detector,
+    load_learner,
+    make_env,
+    make_explorer,
+    make_learner,
+    make_planner,
+)
+from daag.errors import LanguageError, ModelError, UnknownNameError
 from daag.policies import Observation
 
 SAID = {
@@ -47,11 +57,12 @@ def test_an_unknown_world_is_named():
         make_planner(env_name="rom")
 
 
+@pytest.mark.parametrize("policy", get_args(PolicyInput))
 @pytest.mark.parametrize("world", SAID)
-def test_in_every_world_exploration_and_a_fresh_policy_act_as_the_world_can(world):
+def test_in_every_world_exploration_and_a_fresh_policy_act_as_the_world_can(world, policy):
     planner, detector, env = make_planner(env_name=world), load_detector("ready", world), make_env(world)
     observation, info = env.reset(seed=0)
-    learner = make_learner(world, planner, detector, seed=0)
+    learner = make_learner(world, planner, detector, 0, policy)
     seen = Observation(
         observation["rgb"], observation.get("pixel_to_table"), observation["depth"], state=info.get("state")
     )
@@ -63,14 +74,18 @@ def test_in_every_world_exploration_and_a_fresh_policy_act_as_the_world_can(worl
         env.step(action)
 
 
+@pytest.mark.parametrize("policy", get_args(PolicyInput))
 @pytest.mark.parametrize("world", SAID)
-def test_a_learner_that_is_saved_acts_as_before(world, tmp_path):
+def test_a_learner_that_is_saved_acts_as_before(world, policy, tmp_path):
     planner, detector = make_planner(env_name=world), load_detector("ready", world)
-    learner = make_learner(world, planner, detector, seed=3)
+    learner = make_learner(world, planner, detector, 3, policy)
     learner.save(tmp_path / "policy.safetensors")
-    again = load_learner(world, tmp_path / "policy.safetensors", planner, detector)
+    again = load_learner(world, tmp_path / "policy.safetensors", planner, detector, policy)
     theirs, ours = (list(each.policy.network.parameters()) for each in (again, learner))
     assert all(torch.equal(one, other) for one, other in zip(theirs, ours, strict=True))
+    other = "detector" if policy == "pictures" else "pictures"
+    with pytest.raises(ModelError, match=r"another architecture|expected"):
+        load_learner(world, tmp_path / "policy.safetensors", planner, detector, other)
 
 
 def test_an_embedded_detector_is_the_worlds_own_and_one_that_is_not_there_is_named():

@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from daag import lifelong
-from daag.assembly import EnvName
+from daag.assembly import EnvName, PolicyInput
 from daag.episodes import EpisodeStore, content_hash
 from daag.errors import ConfigError, LanguageError, ModelError, RunError
 from daag.lifelong import LifelongConfig
@@ -25,6 +25,7 @@ TASKS: dict[EnvName, tuple[str, str]] = {
 }
 SEEDS: dict[EnvName, int] = {"rgb-stacking": 0, "room": 2}
 """With which something is achieved early, so that there is something to learn from."""
+POLICIES: dict[EnvName, PolicyInput] = {"rgb-stacking": "detector", "room": "pictures"}
 
 
 def small(out: Path, env: EnvName = "rgb-stacking") -> LifelongConfig:
@@ -37,6 +38,7 @@ def small(out: Path, env: EnvName = "rgb-stacking") -> LifelongConfig:
         curve_scenes=1,
         evaluation_scenes=2,
         updates_per_fit=4,
+        policy=POLICIES[env],
     )
 
 
@@ -66,7 +68,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_never_been_killed(finished: 
     command = [
         sys.executable, "-m", "daag.cli", "lifelong", "--env", env, "--tasks", *TASKS[env], "--out", str(out),
         "--episodes", "3", "--seed", str(SEEDS[env]), "--curve-scenes", "1", "--evaluation-scenes", "2",
-        "--updates-per-fit", "4",
+        "--updates-per-fit", "4", "--policy", POLICIES[env],
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

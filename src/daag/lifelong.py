@@ -17,6 +17,7 @@ from daag.assembly import (
     Arm,
     EnvName,
     PlannerConfig,
+    PolicyInput,
     load_detector,
     load_learner,
     make_agent,
@@ -63,6 +64,9 @@ class LifelongConfig:
     """Who splits instructions and proposes edits."""
     detector: str = "ready"
     """Reward detector: `ready`, `base`, a directory, or a hub id."""
+    policy: PolicyInput = "detector"
+    """What the policy learns from: `detector`, where the reward detector sees what the instruction speaks of, or `pictures`
+    alone, which takes more episodes and more time to train."""
     editor: str = "tiny"
     """Video editor of the arms `hea` and `per-frame`: `tiny`, a pipeline directory, a hub id, or a .json file of settings
     (docs/diffusion.md)."""
@@ -283,13 +287,13 @@ class LifelongRun:
             config.env, config.arm, self._detector, self._planner, config.seed, agent_config,
             lifelong=lifelong, task_buffer=task_buffer, finetune_detector=config.finetune,
             perception=make_perception(config.perception, lifelong.store),
-            editor_name=config.editor,
+            editor_name=config.editor, policy=config.policy,
         )  # fmt: skip
         if self._state is not None:
             if self._state.detector:
                 agent.use_detector(load_detector(str(path / self._state.detector)))
             policy = path / self._state.policy_file
-            agent.learner = load_learner(config.env, policy, self._planner, self._detector)
+            agent.learner = load_learner(config.env, policy, self._planner, self._detector, config.policy)
         return agent
 
 

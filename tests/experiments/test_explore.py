@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daag.experiments.explore import GRID, SIZES, _Size
+from daag.experiments.explore import GRID, PICTURE_SIZES, SIZES, _Size
 
 
 @given(st.integers(1, 200))
@@ -14,7 +14,7 @@ def test_the_grid_ends_where_the_budget_does(max_episodes):
 
 
 def test_every_budget_is_evaluated_at_its_end():
-    for sizes in SIZES.values():
+    for sizes in (*SIZES.values(), *PICTURE_SIZES.values()):
         for size in sizes.values():
             assert size.grid[-1] == size.max_episodes and size.grid == sorted(set(size.grid))
     assert SIZES["language-table"]["full"].grid == [12, 40]

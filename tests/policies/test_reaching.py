@@ -10,6 +10,7 @@ from daag.episodes import Episode
 from daag.errors import ConfigError, EpisodeError, ModelError
 from daag.policies import MEMORY, Numbered, Observation
 from daag.policies.reaching import Reaching, ReachingConfig
+from daag.policies.reader import Moments
 from daag.policies.sightings import COLUMNS, PER_MAP, Sightings
 
 FORWARD, LEFT, RIGHT = range(3)
@@ -94,10 +95,10 @@ def learner() -> Reaching:
     return learnt()
 
 
-def of_each_action(learner: Reaching, known: np.ndarray) -> torch.Tensor:
-    asked = np.concatenate([known.repeat(3, axis=0), np.eye(3, dtype=np.float32)], axis=1)
+def of_each_action(learner: Reaching, known: Moments) -> torch.Tensor:
+    network = learner.policy.network
     with torch.inference_mode():
-        return learner.policy.network(torch.from_numpy(asked))[:, 0]
+        return network.judge_each(network.see(*known.tensors), torch.eye(3))[0]
 
 
 def steps_needed(learner: Reaching, bearing: int, limit: int = 40) -> int:
@@ -118,16 +119,18 @@ def test_from_aimless_walks_it_learns_the_short_way(learner):
 
 
 def test_a_mirrored_moment_is_valued_like_the_mirrored_action(learner):
-    def after(bearing: int, action: int) -> np.ndarray:
+    def after(bearing: int, action: int) -> Moments:
         before = Observation(frame(bearing))
         done = np.array([action], dtype=np.float32)
-        return learner.policy.known(Observation(frame(bearing), previous=before, action=done), "x")[None]
+        return Moments.of(
+            [learner.policy.known(Observation(frame(bearing), previous=before, action=done), "x")]
+        )
 
     known = after(2, LEFT)
     mirrored = learner.policy.mirrored(known)
-    assert np.array_equal(learner.policy.mirrored(mirrored), known)
+    assert np.array_equal(learner.policy.mirrored(mirrored).numbers, known.numbers)
     split = SIGHTINGS.size
-    assert np.array_equal(mirrored[:, split:], after(-2, RIGHT)[:, split:])
+    assert np.array_equal(mirrored.numbers[:, split:], after(-2, RIGHT).numbers[:, split:])
     values, others = (of_each_action(learner, each) for each in (known, mirrored))
     assert values[RIGHT] > values[LEFT] and others[LEFT] > others[RIGHT]
 
@@ -142,7 +145,7 @@ def test_what_fails_is_worth_less_than_successes_alone_would_say():
     hopeful, sober = Reaching(ACTIONS, SIGHTINGS, 0, CONFIG), Reaching(ACTIONS, SIGHTINGS, 0, CONFIG)
     hopeful.fit(draw, 30, 0)
     sober.fit(draw, 30, 0, missed)
-    known = sober.policy.known(Observation(frame(4)), "x")[None]
+    known = Moments.of([sober.policy.known(Observation(frame(4)), "x")])
     values = [torch.sigmoid(of_each_action(each, known)).sum().item() for each in (hopeful, sober)]
     assert values[1] < values[0] - 0.05
     assert set(asked) == {CONFIG.batch_size // 2}

@@ -1,7 +1,7 @@
 """Worlds, models, arms, and the agents that are made of them, by name."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -26,8 +26,10 @@ from daag.policies import (
     Exploration,
     ExplorationConfig,
     Learner,
+    Locator,
     Moves,
     Numbered,
+    Pictures,
     RandomActions,
     Reaching,
     ReachingConfig,
@@ -50,6 +52,8 @@ Arm = Literal[
     "none", "match", "relabel", "compositor", "per-frame", "hea", "oracle", "hea-no-gate", "hea-no-exchange"
 ]
 EnvName = Literal["rgb-stacking", "room", "language-table"]
+PolicyInput = Literal["detector", "pictures"]
+"""What a policy learns from: where the reward detector sees what the instruction speaks of, or pictures alone."""
 
 
 @dataclass(frozen=True)
@@ -153,21 +157,39 @@ def make_explorer(env_name: str, config: ExplorationConfig | None = None) -> Exp
     return Exploration(config, spec.workspace)
 
 
-def make_learner(env_name: str, planner: Planner, detector: RewardDetector, seed: int) -> Learner:
-    """A learner of a world's actions, which sees through the detector.
+def make_learner(
+    env_name: str,
+    planner: Planner,
+    detector: RewardDetector,
+    seed: int,
+    policy: PolicyInput = "detector",
+) -> Learner:
+    """A learner of a world's actions.
+
+    Args:
+        env_name: which world.
+        planner: says what an instruction asks for.
+        detector: its text vectors tell the policy so; with "detector" the policy sees through it, too.
+        seed: of the first weights.
+        policy: what the policy learns from.
 
     Raises:
         UnknownNameError: no such world.
     """
     spec = _spec(env_name)
     if spec.actions is not None:
-        return Reaching(spec.actions, spec.reader(planner, detector), seed, spec.learning)
+        config = (
+            spec.learning if policy == "detector" else replace(spec.learning, learning_rate=_PICTURE_RATE)
+        )
+        return Reaching(spec.actions, _reader(spec, planner, detector, policy), seed, config)
     assert spec.workspace is not None
-    texts, locate = instruction_encoder(planner, detector), object_locator(planner, detector)
-    return SelfImitation(spec.workspace, texts, seed, locate=locate)
+    texts = instruction_encoder(planner, detector)
+    return SelfImitation(spec.workspace, texts, seed, locate=_locator(planner, detector, policy))
 
 
-def load_learner(env_name: str, path: Path, planner: Planner, detector: RewardDetector) -> Learner:
+def load_learner(
+    env_name: str, path: Path, planner: Planner, detector: RewardDetector, policy: PolicyInput = "detector"
+) -> Learner:
     """A learner as it was saved, ready to go on.
 
     Raises:
@@ -176,8 +198,24 @@ def load_learner(env_name: str, path: Path, planner: Planner, detector: RewardDe
     """
     spec = _spec(env_name)
     if spec.actions is not None:
-        return Reaching.load(path, spec.actions, spec.reader(planner, detector))
-    return SelfImitation.load(path, instruction_encoder(planner, detector), object_locator(planner, detector))
+        return Reaching.load(path, spec.actions, _reader(spec, planner, detector, policy))
+    return SelfImitation.load(
+        path, instruction_encoder(planner, detector), _locator(planner, detector, policy)
+    )
+
+
+_PICTURE_RATE = 5e-3
+"""Learning rate of a policy of small steps that looks at pictures itself: more than of one that is told where things are."""
+
+
+def _reader(spec: _WorldSpec, planner: Planner, detector: RewardDetector, policy: PolicyInput) -> Reader:
+    if policy == "detector":
+        return spec.reader(planner, detector)
+    return Pictures(instruction_encoder(planner, detector), vector_size(detector))
+
+
+def _locator(planner: Planner, detector: RewardDetector, policy: PolicyInput) -> Locator | None:
+    return object_locator(planner, detector) if policy == "detector" else None
 
 
 def _spec(name: str) -> _WorldSpec:
@@ -314,13 +352,14 @@ def make_agent(
     finetune_detector: bool = True,
     perception: Perception | None = None,
     editor_name: str = "tiny",
+    policy: PolicyInput = "detector",
 ) -> Agent:
     """An agent for a world.
 
     Args:
         env_name: which world.
         arm: what hindsight it uses.
-        detector: its reward detector, through which the policy also reads and sees.
+        detector: its reward detector, through which the policy also reads and, by default, sees.
         planner: its controller.
         seed: of everything random.
         config: how long and how much.
@@ -330,12 +369,13 @@ def make_agent(
         finetune_detector: whether the detector is taught each new task on repainted frames of earlier ones.
         perception: where masks and geometry of edited objects come from; by default what the world recorded.
         editor_name: whose models the arm's editor has; see `load_editor`.
+        policy: what the policy learns from.
 
     Raises:
         UnknownNameError: no such world or arm.
         ModelError, ConfigError: the editor cannot be read.
     """
-    learner = make_learner(env_name, planner, detector, seed)
+    learner = make_learner(env_name, planner, detector, seed, policy)
     if lifelong is None:
         lifelong = LifelongBuffer(EpisodeStore.in_memory(vector_size(detector)))
     return Agent(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from daag.assembly import Arm, EnvName, PlannerConfig
+from daag.assembly import Arm, EnvName, PlannerConfig, PolicyInput
 from daag.errors import ConfigError
 
 Budget = Literal["smoke", "quick", "full"]
@@ -34,6 +34,8 @@ class ReproduceConfig:
     """Processes that work at once, one core each."""
     detector: str = "ready"
     """Reward detector: `ready`, `base`, a directory, or a hub id."""
+    policy: PolicyInput = "detector"
+    """What the policy of `explore` learns from: where the detector sees what is asked for, or `pictures` alone."""
     controller: PlannerConfig = PlannerConfig()
     """Whom the experiment `planner` asks; all others use the embedded planner."""
     edits: Selection = "achieved"

@@ -10,8 +10,10 @@ from daag.policies.grounding import (
     object_sightings,
 )
 from daag.policies.imitation import ImitationConfig, SelfImitation
+from daag.policies.pictures import Pictures
 from daag.policies.policy import MEMORY, Learner, Locator, Observation, Policy, StepSampler, TextEncoder
-from daag.policies.reaching import Reaching, ReachingConfig, ReachingPolicy, Reader
+from daag.policies.reaching import Reaching, ReachingConfig, ReachingPolicy
+from daag.policies.reader import Reader
 from daag.policies.sightings import Sightings
 from daag.policies.spatial import SpatialConfig, SpatialNetwork, SpatialPolicy
 from daag.policies.workspace import Workspace, metres_to_pixels, pixels_to_metres
@@ -28,6 +30,7 @@ __all__ = [
     "Moves",
     "Numbered",
     "Observation",
+    "Pictures",
     "Policy",
     "RandomActions",
     "Reaching",

@@ -11,6 +11,7 @@ from jaxtyping import Float, Float32
 
 from daag.errors import EpisodeError
 from daag.policies.policy import Locator, Observation
+from daag.policies.reader import Eyes
 
 METRES = 0.2
 """What counts as 1."""
@@ -77,6 +78,10 @@ class Arrangement:
     def mirrored(self, moments: Float32[np.ndarray, "B S"]) -> Float32[np.ndarray, "B S"]:
         """As they are: left and right have a meaning here."""
         return moments
+
+    def make_eyes(self) -> Eyes:
+        """Such as change nothing: everything is in numbers."""
+        return Eyes(self.size)
 
 
 def _found(

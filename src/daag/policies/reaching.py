@@ -11,12 +11,11 @@ lower bound.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float32
-from torch import Tensor, nn
+from jaxtyping import Float32, UInt8
+from torch import Tensor
 from torch.nn import functional
 
 from daag.episodes.episode import Episode
@@ -24,30 +23,13 @@ from daag.errors import ConfigError, ModelError
 from daag.policies.actions import ActionSpace
 from daag.policies.checkpoint import LearnerState, save_learner
 from daag.policies.policy import Observation, StepSampler
+from daag.policies.reader import Known, Moments, Reader
+from daag.policies.values import ValueNetwork
 
-FORMAT = "daag-reaching-1"
+FORMAT = "daag-reaching-2"
 
 ACTING_CANDIDATES = 64
 """Actions among which the policy chooses, where there are endlessly many."""
-
-
-@runtime_checkable
-class Reader(Protocol):
-    """What a policy is told of a moment; `Sightings` and `Arrangement` are such."""
-
-    @property
-    def size(self) -> int:
-        """How many numbers a moment makes."""
-
-    @property
-    def memory(self) -> int:
-        """How many earlier moments are recalled."""
-
-    def read(self, observation: Observation, instruction: str) -> Float32[np.ndarray, "S"]:
-        """The numbers of a moment."""
-
-    def mirrored(self, moments: Float32[np.ndarray, "B S"]) -> Float32[np.ndarray, "B S"]:
-        """What would have been read in mirrored pictures."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +68,14 @@ class ReachingPolicy:
     """Draws the actions after which the goal is near.
 
     Args:
-        network: from what is known of a moment, and an action's code, to the logit of its value; its weights may change
-            later, as a learner goes on.
+        network: values actions; its weights may change later, as a learner goes on.
         config: that it was made from.
         actions: what can be done.
         reader: what it is told of a moment.
     """
 
     def __init__(
-        self, network: nn.Module, config: ReachingConfig, actions: ActionSpace, reader: Reader
+        self, network: ValueNetwork, config: ReachingConfig, actions: ActionSpace, reader: Reader
     ) -> None:
         self.network, self.config, self.actions, self.reader = network, config, actions, reader
 
@@ -109,32 +90,35 @@ class ReachingPolicy:
             rng: from which the action is drawn.
         """
         codes = self.actions.candidates(ACTING_CANDIDATES, rng)
-        known = torch.from_numpy(self.known(observation, instruction)).expand(len(codes), -1)
         with torch.inference_mode():
-            logits = self.network(torch.cat([known, torch.from_numpy(codes)], dim=1))[:, 0]
+            seen = self.network.see(*Moments.of([self.known(observation, instruction)]).tensors)
+            logits = self.network.judge_each(seen, torch.from_numpy(codes))[0]
             values = functional.logsigmoid(logits).double().numpy()
         odds = np.exp((values - values.max()) / self.config.temperature)
         return self.actions.decode(codes[rng.choice(len(codes), p=odds / odds.sum())])
 
-    def known(self, observation: Observation, instruction: str) -> Float32[np.ndarray, "S"]:
+    def known(self, observation: Observation, instruction: str) -> Known:
         """What is seen now and was before, and the codes of what was done in between, latest first."""
         done = np.zeros((self.reader.memory, self.actions.size), dtype=np.float32)
+        pictures: list[UInt8[np.ndarray, "H W 3"]] = []
         moment: Observation | None = observation
-        for row in done:
-            if moment is None or moment.action is None:
-                break
-            row[:] = self.actions.encode(moment.action)
+        for past in range(self.reader.memory + 1):
+            if past < self.network.eyes.num_pictures:
+                pictures.append(np.zeros_like(observation.rgb) if moment is None else moment.rgb)
+            if moment is None:
+                continue
+            if past < len(done) and moment.action is not None:
+                done[past] = self.actions.encode(moment.action)
             moment = moment.previous
-        return np.concatenate([self.reader.read(observation, instruction), done.reshape(-1)])
+        numbers = np.concatenate([self.reader.read(observation, instruction), done.reshape(-1)])
+        return Known(numbers, tuple(pictures))
 
-    def mirrored(self, known: Float32[np.ndarray, "B S"]) -> Float32[np.ndarray, "B S"]:
+    def mirrored(self, known: Moments) -> Moments:
         """The same in a mirrored world."""
-        split = self.reader.size
-        done = known[:, split:].reshape(len(known), -1, self.actions.size)
-        return np.concatenate(
-            [self.reader.mirrored(known[:, :split]), self.actions.mirrored(done).reshape(len(known), -1)],
-            axis=1,
-        )
+        told, done = np.split(known.numbers, [self.reader.size], axis=1)
+        codes = self.actions.mirrored(done.reshape(len(done), -1, self.actions.size)).reshape(done.shape)
+        numbers = np.concatenate([self.reader.mirrored(told), codes], axis=1)
+        return Moments(numbers, known.pictures[..., ::-1, :])
 
 
 class Reaching:
@@ -154,16 +138,16 @@ class Reaching:
         self, actions: ActionSpace, reader: Reader, seed: int, config: ReachingConfig | None = None
     ) -> None:
         self.config = config = config or ReachingConfig()
-        size = reader.size + (reader.memory + 1) * actions.size
+        sizes = reader.memory * actions.size, actions.size, config.hidden
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self._trained, follower = (_network(size, config) for _ in range(2))
+            self._trained, follower = (ValueNetwork(reader, *sizes) for _ in range(2))
         follower.load_state_dict(self._trained.state_dict())
         self.policy = ReachingPolicy(follower, config, actions, reader)
         self._optimizer = torch.optim.AdamW(
             self._trained.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        self._kept: dict[tuple[str, int, str], Float32[np.ndarray, S]] = {}
+        self._kept: dict[tuple[str, int, str], Known] = {}
 
     learns_from_failures = True
 
@@ -229,41 +213,30 @@ class Reaching:
         rng: np.random.Generator,
     ) -> Tensor:
         steps = [*reached, *missed]
-        now, then = (np.stack([self._known(episode, t + i) for episode, t in steps]) for i in (0, 1))
+        now, then = (Moments.of([self._known(episode, t + i) for episode, t in steps]) for i in (0, 1))
         codes = np.stack([self._actions.encode(episode.actions[t], episode.id) for episode, t in steps])
         if self._actions.mirror:
-            turned = rng.random(len(steps))[:, None] < 0.5
-            now, then = (np.where(turned, self.policy.mirrored(each), each) for each in (now, then))
-            codes = np.where(turned, self._actions.mirrored(codes), codes)
+            turned = rng.random(len(steps)) < 0.5
+            now, then = (each.where(turned, self.policy.mirrored(each)) for each in (now, then))
+            codes = np.where(turned[:, None], self._actions.mirrored(codes), codes)
         left = torch.full((len(steps),), torch.inf)
         left[: len(reached)] = torch.tensor([float(episode.num_steps - 1 - t) for episode, t in reached])
         discount = self.config.discount
         with torch.no_grad():
-            promised = discount * torch.sigmoid(self._best(torch.from_numpy(then), rng))
+            promised = discount * torch.sigmoid(self._best(then, rng))
             value = torch.where(left == 0, torch.ones(()), torch.maximum(discount**left, promised))
-        logits = self._trained(torch.from_numpy(np.concatenate([now, codes], axis=1)))[:, 0]
+        logits = self._trained.judge(self._trained.see(*now.tensors), torch.from_numpy(codes))
         return functional.binary_cross_entropy_with_logits(logits, value)
 
-    def _best(self, known: Float32[Tensor, "B S"], rng: np.random.Generator) -> Float32[Tensor, "B"]:
+    def _best(self, known: Moments, rng: np.random.Generator) -> Float32[Tensor, "B"]:
         """The logit of the best of some actions, at each moment."""
+        network = self.policy.network
         codes = torch.from_numpy(self._actions.candidates(self.config.candidates, rng))
-        each = known[:, None].expand(-1, len(codes), -1)
-        asked = torch.cat([each, codes.expand(len(known), -1, -1)], dim=2)
-        return self.policy.network(asked)[..., 0].amax(1)
+        return network.judge_each(network.see(*known.tensors), codes).amax(1)
 
-    def _known(self, episode: Episode, step: int) -> Float32[np.ndarray, "S"]:
+    def _known(self, episode: Episode, step: int) -> Known:
         key = (episode.id, step, episode.instruction)
         if key not in self._kept:
             seen = Observation.of(episode, step, self.policy.reader.memory)
             self._kept[key] = self.policy.known(seen, episode.instruction)
         return self._kept[key]
-
-
-def _network(size: int, config: ReachingConfig) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(size, config.hidden),
-        nn.ReLU(),
-        nn.Linear(config.hidden, config.hidden),
-        nn.ReLU(),
-        nn.Linear(config.hidden, 1),
-    )

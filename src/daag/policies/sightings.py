@@ -10,6 +10,7 @@ from jaxtyping import Float, Float32
 
 from daag.errors import ConfigError, ModelError
 from daag.policies.policy import MEMORY, Locator, Observation
+from daag.policies.reader import Eyes
 
 PER_MAP = 5
 """Numbers for each map: x, y, distance from the middle, how sure, how large."""
@@ -70,7 +71,7 @@ class Sightings:
             for seen in maps[: self.num_maps]:
                 numbers += _sighting(seen, self.level)
             moment = moment.previous
-        return np.array([*numbers, *_free_way(observation.depth)], dtype=np.float32)
+        return np.array([*numbers, *free_way(observation.depth)], dtype=np.float32)
 
     def mirrored(self, moments: Float32[np.ndarray, "B S"]) -> Float32[np.ndarray, "B S"]:
         """What would have been read in mirrored pictures."""
@@ -79,6 +80,10 @@ class Sightings:
         turned[:, :split:PER_MAP] *= -1  # every x
         turned[:, split:] = moments[:, split:][:, ::-1]
         return turned
+
+    def make_eyes(self) -> Eyes:
+        """Such as change nothing: everything is in numbers."""
+        return Eyes(self.size)
 
 
 def _sighting(seen: Float[np.ndarray, "h w"], level: float) -> list[float]:
@@ -92,7 +97,7 @@ def _sighting(seen: Float[np.ndarray, "h w"], level: float) -> list[float]:
     return [x * sure, y * sure, abs(x) * sure, sure, 4.0 * large]
 
 
-def _free_way(depth: Float[np.ndarray, "H W"] | None) -> list[float]:
+def free_way(depth: Float[np.ndarray, "H W"] | None) -> list[float]:
     """How far the way is free in each direction: of the lower two thirds of the picture the nearest of each row, averaged.
     Where nothing was hit the way is free; zeros where depth is unknown."""
     if depth is None:
