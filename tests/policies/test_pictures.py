@@ -172,6 +172,17 @@ def test_equal_seeds_give_equal_weights_and_a_saved_learner_goes_on(tmp_path):
         Reaching.load(tmp_path / "policy.safetensors", ACTIONS, replace(PICTURES, text_size=3))
 
 
+def test_who_begins_anew_forgets_what_the_first_training_made():
+    config = replace(CONFIG, anew=True)
+    learners = [Reaching(ACTIONS, PICTURES, seed, config) for seed in (0, 1)]
+    learners[0].fit(sampler([walk(0, 0)]), 3, 5)
+    for learner in learners:
+        learner.fit(draw, 2, 7, failed)
+        assert learner.fit(draw, 0, 9) == {}  # nothing asked, nothing forgotten
+    weights = [list(each.policy.network.parameters()) for each in learners]
+    assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
+
+
 def test_no_more_is_looked_back_on_than_is_kept_while_acting():
     with pytest.raises(ConfigError, match=f"0 to {MEMORY}"):
         replace(PICTURES, memory=MEMORY + 1)

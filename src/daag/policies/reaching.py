@@ -9,6 +9,7 @@ lower bound.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 from torch.nn import functional
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from daag.episodes.episode import Episode
 from daag.errors import ConfigError, ModelError
@@ -56,6 +58,9 @@ class ReachingConfig:
     weight_decay: float = 1e-3
     target_rate: float = 0.02
     """By how much the network that judges the next moment, and acts, follows the one that is trained, each step."""
+    anew: bool = False
+    """Whether each training begins with new weights, and warms up and cools down (Smith and Topin, arXiv:1708.07120), instead of
+    going on: what was made of the first few examples is hard to unlearn (Nikishin et al., arXiv:2205.07802)."""
 
     def __post_init__(self) -> None:
         if self.candidates < 1 or not 0.0 < self.discount < 1.0 or self.temperature <= 0.0:
@@ -124,7 +129,7 @@ class ReachingPolicy:
 class Reaching:
     """Learns a `ReachingPolicy` from steps of episodes that reached their goal, and of such as did not.
 
-    Weights and the optimizer's state stay from one `fit` to the next. Equal seeds, batches and numbers of threads give
+    Weights and the optimizer's state stay from one `fit` to the next, unless the config says `anew`. Equal seeds, batches and numbers of threads give
     equal weights. What is known of a step is kept, since it takes longer to find out than to learn from.
 
     Args:
@@ -138,15 +143,9 @@ class Reaching:
         self, actions: ActionSpace, reader: Reader, seed: int, config: ReachingConfig | None = None
     ) -> None:
         self.config = config = config or ReachingConfig()
-        sizes = reader.memory * actions.size, actions.size, config.hidden
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self._trained, follower = (ValueNetwork(reader, *sizes) for _ in range(2))
-        follower.load_state_dict(self._trained.state_dict())
-        self.policy = ReachingPolicy(follower, config, actions, reader)
-        self._optimizer = torch.optim.AdamW(
-            self._trained.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        self._trained = _network(actions, reader, config, seed)
+        self.policy = ReachingPolicy(deepcopy(self._trained), config, actions, reader)
+        self._optimizer = self._make_optimizer()
         self._kept: dict[tuple[str, int, str], Known] = {}
 
     learns_from_failures = True
@@ -164,14 +163,22 @@ class Reaching:
         """
         rng = np.random.default_rng(seed)
         losses: list[float] = []
-        total = num_updates * self.config.updates
-        size = self.config.batch_size
+        total, size = num_updates * self.config.updates, self.config.batch_size
+        rates: LRScheduler | None = None
+        if self.config.anew and total:
+            new = _network(self._actions, self.policy.reader, self.config, seed).state_dict()
+            self._trained.load_state_dict(new)
+            self.policy.network.load_state_dict(new)
+            self._optimizer = self._make_optimizer()
+            rates = OneCycleLR(self._optimizer, self.config.learning_rate, total_steps=total, pct_start=0.1)
         for update in range(total):
             missed = [] if failed is None else list(failed(size // 2, rng))
             loss = self._loss(draw(size - len(missed), rng), missed, rng)
             self._optimizer.zero_grad()
             loss.backward()
             self._optimizer.step()
+            if rates is not None:
+                rates.step()
             with torch.no_grad():
                 pairs = zip(self.policy.network.parameters(), self._trained.parameters(), strict=True)
                 for slow, fast in pairs:
@@ -205,6 +212,12 @@ class Reaching:
         saved.restore(learner._trained, learner._optimizer)
         saved.restore_part("follower", learner.policy.network)
         return learner
+
+    def _make_optimizer(self) -> torch.optim.AdamW:
+        config = self.config
+        return torch.optim.AdamW(
+            self._trained.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
 
     def _loss(
         self,
@@ -240,3 +253,9 @@ class Reaching:
             seen = Observation.of(episode, step, self.policy.reader.memory)
             self._kept[key] = self.policy.known(seen, episode.instruction)
         return self._kept[key]
+
+
+def _network(actions: ActionSpace, reader: Reader, config: ReachingConfig, seed: int) -> ValueNetwork:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ValueNetwork(reader, reader.memory * actions.size, actions.size, config.hidden)
