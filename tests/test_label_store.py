@@ -161,6 +161,16 @@ def test_what_cannot_be_asked_is_named(store, tmp_path):
         LabelConfig(tmp_path, "x", pictures=0)
 
 
+def test_a_place_that_cannot_be_made_is_said_before_anything_is_labelled(
+    store, achieved, tmp_path, monkeypatch
+):
+    path = Path(store.path.removeprefix("file://")).parent
+    monkeypatch.setattr("daag.label_store.label_episodes", lambda *_: pytest.fail("labelled first"))
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ConfigError, match="choose another --out"):
+        label_store(LabelConfig(path, achieved, out=tmp_path / "file" / "labels"))
+
+
 def test_the_command_reads_its_options():
     command = parse(["label", "runs/mine", "--description", "a red cube", "--detector", "base"])
     assert command.config == LabelConfig(Path("runs/mine"), "a red cube", detector="base")

@@ -117,10 +117,15 @@ def label_store(config: LabelConfig, console: Console | None = None) -> tuple[St
             does not understand it either.
         PlannerError: the language model gave no valid answer.
         UnknownNameError, ModelError: there is no such detector or device, or it or its cache cannot be read.
-        ConfigError: embeddings cannot be kept beside this store, or the language model is not named or has no key.
+        ConfigError: `out` cannot be made, embeddings cannot be kept beside this store, or the language model is not named
+            or has no key.
     """
     torch.set_num_threads(config.threads)
     store = open_store(config.store)
+    try:  # before anything that takes long
+        config.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"could not make {config.out}: {error}; choose another --out") from error
     detector = load_detector(config.detector, config.env, config.device, config.dtype)
     description = _readable(config, detector)
     if config.cached:
@@ -128,7 +133,6 @@ def label_store(config: LabelConfig, console: Console | None = None) -> tuple[St
             labels = label_episodes(store, description, detector, cache.embed_frames, console)
     else:
         labels = label_episodes(store, description, detector, detector.embed_frames, console)
-    config.out.mkdir(parents=True, exist_ok=True)
     (config.out / LABELS_FILE).write_text(json.dumps(asdict(labels), indent=1) + "\n")
     rows = (
         ("most certain", labels.reached[: config.pictures]),

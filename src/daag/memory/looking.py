@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from daag.episodes import (
     EpisodeStore,
@@ -21,6 +22,9 @@ from daag.episodes.storage import store_within
 from daag.errors import ConfigError
 from daag.memory.asked import MAX_NAMED, Store
 from daag.report.contact_sheet import contact_sheet, save_sheet
+
+COUNTS = ("episodes", "steps", "real", "relabelled", "edited", "achieving")
+"""What `Ls` counts of each task; achieving are those in which something came true."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +57,17 @@ class Ls:
             for id in store.ids(where):
                 console.out(id, highlight=False)
             return
-        table = Table(
-            "world", "task", *("episodes", "steps", "real", "relabelled", "edited", "achieve something")
-        )
         found = holdings(store, where)
-        for each in found:
-            origins = (str(each.origins.get(origin, 0)) for origin in ("real", "relabelled", "edited"))
-            table.add_row(
-                escape(each.env_id), escape(each.instruction), str(each.num_episodes), str(each.num_steps),
-                *origins, str(each.num_achieving),
-            )  # fmt: skip
-        console.print(table)
+        for world in dict.fromkeys(each.env_id for each in found):
+            # One table for each world: with its name in a column the rows would not fit a terminal of 80 columns.
+            columns = (Column(name, justify="right") for name in COUNTS)
+            table = Table(Column("task", overflow="fold"), *columns, title=escape(world), box=SIMPLE_HEAD)
+            for each in found:
+                if each.env_id == world:
+                    origins = (each.origins.get(origin, 0) for origin in ("real", "relabelled", "edited"))
+                    counts = (each.num_episodes, each.num_steps, *origins, each.num_achieving)
+                    table.add_row(escape(each.instruction), *map(str, counts))
+            console.print(table)
         console.print(f"{sum(each.num_episodes for each in found)} of {len(store)} episodes")
 
 
