@@ -143,14 +143,23 @@ def env_name_of(env_id: str) -> EnvName | None:
     return next((name for name in get_args(EnvName) if _WORLDS[name].env_id == env_id), None)
 
 
-def make_explorer(env_name: str, config: ExplorationConfig | None = None) -> Explorer:
+def make_explorer(
+    env_name: str, config: ExplorationConfig | None = None, policy: PolicyInput = "detector"
+) -> Explorer:
     """What acts where the policy does not.
+
+    Args:
+        env_name: in which world.
+        config: how often, and how; by default as suits the policy.
+        policy: what it learns from.
 
     Raises:
         UnknownNameError: no such world.
     """
-    config = config or ExplorationConfig()
     spec = _spec(env_name)
+    if config is None:
+        slow = policy == "pictures" and spec.actions is not None
+        config = ExplorationConfig(trial_every=_PICTURE_TRIALS) if slow else ExplorationConfig()
     if spec.actions is not None:
         return RandomActions(config, spec.actions)
     assert spec.workspace is not None
@@ -206,6 +215,10 @@ def load_learner(
 
 _PICTURE_RATE = 5e-3
 """Learning rate of a policy of small steps that looks at pictures itself: more than of one that is told where things are."""
+
+
+_PICTURE_TRIALS = 5
+"""Every how many episodes such a policy is tried: as long as it cannot do much, it finds less than chance does."""
 
 
 def _reader(spec: _WorldSpec, planner: Planner, detector: RewardDetector, policy: PolicyInput) -> Reader:
@@ -383,7 +396,7 @@ def make_agent(
         detector=detector,
         hindsight=make_hindsight(arm, planner, detector, env_name, perception, editor_name),
         learner=learner,
-        explorer=make_explorer(env_name),
+        explorer=make_explorer(env_name, policy=policy),
         lifelong=lifelong,
         task_buffer=task_buffer if task_buffer is not None else make_task_buffer(env_name),
         config=config or AgentConfig(),

@@ -86,9 +86,9 @@ _BOARD_SIZES: dict[Budget, _Size] = {
 }
 """Those of Language Table, where an episode has 80 steps, and trying a policy in 20 scenes costs more than 40 episodes."""
 
-_PICTURE_GRID = (8, 12, 18, 27, 40, 60, 90)
+_PICTURE_GRID = (20, 40, 60, 90)
 _ROOM_PICTURE_SIZES: dict[Budget, _Size] = {
-    "smoke": _Size(1, 1, 8, 2, _PICTURE_GRID),
+    "smoke": _Size(1, 1, 20, 2, _PICTURE_GRID),
     "quick": _Size(1, 2, 40, 30, _PICTURE_GRID),
     "full": _Size(4, 3, 90, 50, _PICTURE_GRID),
 }
