@@ -16,7 +16,7 @@ from daag.assembly import (
     make_planner,
 )
 from daag.errors import LanguageError, ModelError, UnknownNameError
-from daag.policies import Observation
+from daag.policies import Observation, Reaching
 
 SAID = {
     "rgb-stacking": "stack the red cube on the blue cube",
@@ -86,6 +86,19 @@ def test_a_learner_that_is_saved_acts_as_before(world, policy, tmp_path):
     other = "detector" if policy == "pictures" else "pictures"
     with pytest.raises(ModelError, match=r"another architecture|expected"):
         load_learner(world, tmp_path / "policy.safetensors", planner, detector, other)
+
+
+def test_eyes_of_its_own_are_trained_from_new_weights_each_time_and_tried_more_rarely():
+    planner, detector = make_planner(env_name="room"), load_detector("ready", "room")
+    told, looking = (make_learner("room", planner, detector, 0, policy) for policy in get_args(PolicyInput))
+    assert isinstance(told, Reaching) and isinstance(looking, Reaching)
+    assert looking.config.anew and not told.config.anew
+    assert looking.config.learning_rate > told.config.learning_rate
+    trials = [
+        sum(make_explorer("room", policy=policy).is_trial(episode) for episode in range(20))
+        for policy in get_args(PolicyInput)
+    ]
+    assert trials == [10, 4]
 
 
 def test_an_embedded_detector_is_the_worlds_own_and_one_that_is_not_there_is_named():

@@ -25,7 +25,6 @@ from daag.assembly import (
     make_model,
     make_planner,
     make_task_buffer,
-    vector_size,
 )
 from daag.episodes import EpisodeStore, LifelongBuffer
 from daag.errors import ConfigError, RunError
@@ -34,6 +33,7 @@ from daag.llm import CACHE_FILE
 from daag.llm.completer import Completer
 from daag.perception import PerceptionConfig, make_perception
 from daag.rewards.clip import ClipDetector
+from daag.rewards.detector import vector_size
 from daag.run import RunDirectory, RunState
 from daag.tasks import Task
 

@@ -4,21 +4,13 @@ from daag.assembly.agents import (
     ARMS,
     EDITORS,
     Arm,
-    EnvName,
-    PolicyInput,
-    env_name_of,
     hide_short_progress,
     load_detector,
     load_editor,
-    load_learner,
     make_agent,
-    make_env,
-    make_explorer,
     make_hindsight,
-    make_learner,
     make_task_buffer,
     teach,
-    vector_size,
 )
 from daag.assembly.planners import (
     PlannerConfig,
@@ -26,6 +18,8 @@ from daag.assembly.planners import (
     make_planner,
     planner_in,
 )
+from daag.assembly.policies import PolicyInput, load_learner, make_explorer, make_learner
+from daag.assembly.worlds import EnvName, env_name_of, make_env
 
 __all__ = [
     "ARMS",
@@ -49,5 +43,4 @@ __all__ = [
     "make_task_buffer",
     "planner_in",
     "teach",
-    "vector_size",
 ]

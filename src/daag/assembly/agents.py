@@ -1,100 +1,32 @@
-"""Worlds, models, arms, and the agents that are made of them, by name."""
+"""Models and arms by name, and the agents that are made of them."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal
 
-import gymnasium
 from transformers.utils.logging import set_tqdm_hook
 
-from daag.agent import Agent, AgentConfig, Env, Explorer
+from daag.agent import Agent, AgentConfig
+from daag.assembly.policies import PolicyInput, make_explorer, make_learner
+from daag.assembly.worlds import spec_of
 from daag.diffusion import Compositor, ControlNetEditor, OracleEditor, VideoEditor
 from daag.diffusion.editor_file import read_editor_file
-from daag.envs import LANGUAGE_TABLE, RGB_STACKING, ROOM, register, rerender
-from daag.envs.language_table import MAX_MOVE
-from daag.envs.room import ACTIONS
-from daag.envs.stacking import WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT
-from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer, TaskBufferConfig
+from daag.envs import rerender
+from daag.episodes import EpisodeStore, LifelongBuffer, TaskBuffer
 from daag.errors import UnknownNameError
 from daag.hindsight import GateConfig, Hindsight, HindsightConfig
 from daag.llm import Planner
 from daag.perception import Perception, Recorded
-from daag.policies import (
-    ActionSpace,
-    Exploration,
-    ExplorationConfig,
-    Learner,
-    Locator,
-    Moves,
-    Numbered,
-    Pictures,
-    RandomActions,
-    Reaching,
-    ReachingConfig,
-    Reader,
-    SelfImitation,
-    Workspace,
-    instruction_encoder,
-    object_arrangement,
-    object_locator,
-    object_sightings,
-)
 from daag.rewards.clip import GENERIC, PRETRAINED, ClipDetector, pretrained
-from daag.rewards.detector import RewardDetector
+from daag.rewards.detector import RewardDetector, vector_size
 from daag.rewards.dual_encoder import Dtype
 from daag.rewards.finetuning import FinetuneConfig, finetune
 from daag.rewards.labelled_pairs import LabelledPairs
-from daag.tasks import CARRYING_KINDS
 
 Arm = Literal[
     "none", "match", "relabel", "compositor", "per-frame", "hea", "oracle", "hea-no-gate", "hea-no-exchange"
 ]
-EnvName = Literal["rgb-stacking", "room", "language-table"]
-PolicyInput = Literal["detector", "pictures"]
-"""What a policy learns from: where the reward detector sees what the instruction speaks of, or pictures alone."""
-
-
-@dataclass(frozen=True)
-class _WorldSpec:
-    """What the assembly must know of a world."""
-
-    env_id: str
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    records_motion: bool = False
-    """Whether its steps are long enough to record frames in between."""
-    workspace: Workspace | None = None
-    """What actions are scaled by, where they are clicks on a table."""
-    actions: ActionSpace | None = None
-    """What can be done, where it takes many small steps."""
-    reader: Callable[[Planner, RewardDetector], Reader] = object_sightings
-    """What a policy of small steps is told."""
-    learning: ReachingConfig = ReachingConfig()
-    """How a policy of small steps is learnt."""
-    segment_steps: int | None = None
-    """How many steps before an achievement led to it; see `HindsightConfig`."""
-    buffer: TaskBufferConfig = TaskBufferConfig(discount=1.0)
-
-
-_WORLDS: dict[str, _WorldSpec] = {
-    "rgb-stacking": _WorldSpec(
-        RGB_STACKING,
-        {"kinds": CARRYING_KINDS},
-        records_motion=True,
-        workspace=Workspace(WORKSPACE_CENTER, WORKSPACE_HALF_EXTENT),
-        segment_steps=1,
-        buffer=TaskBufferConfig(),
-    ),
-    "room": _WorldSpec(ROOM, {"actions": ACTIONS[:3]}, actions=Numbered(3, mirror=(0, 2, 1))),
-    "language-table": _WorldSpec(
-        LANGUAGE_TABLE,
-        actions=Moves(2, MAX_MOVE),
-        reader=object_arrangement,
-        segment_steps=25,
-        learning=ReachingConfig(discount=0.93, batch_size=128, updates=20),
-    ),
-}
 
 _PAINTERS = {"hea": ControlNetEditor.from_pretrained, "per-frame": ControlNetEditor.per_frame}
 
@@ -106,135 +38,6 @@ EDITORS: dict[str, Callable[[], VideoEditor]] = {
 """Arms that change pixels, and how, with the embedded editor."""
 
 ARMS: tuple[str, ...] = tuple(Arm.__args__)  # type: ignore[attr-defined]
-
-
-def make_env(
-    name: str,
-    motion_frames: int = 8,
-    num_objects: int = 4,
-    terminate_on_success: bool = False,
-    **settings: Any,
-) -> Env:
-    """A world by name; by default episodes do not end on success, which is for the agent to notice.
-
-    Args:
-        name: of the world.
-        motion_frames: recorded in each step, where steps are long enough.
-        num_objects: in each scene.
-        terminate_on_success: whether episodes end when the task is achieved.
-        settings: the world's own, such as `control` or `look`.
-
-    Raises:
-        UnknownNameError: no such world.
-    """
-    spec = _spec(name)
-    register()
-    motion = {"motion_frames": motion_frames} if spec.records_motion else {}
-    return gymnasium.make(
-        spec.env_id,
-        **{**spec.kwargs, **motion, **settings},
-        num_objects=num_objects,
-        terminate_on_success=terminate_on_success,
-    )
-
-
-def env_name_of(env_id: str) -> EnvName | None:
-    """What the command line calls a world that an episode names, "daag/Room-v0"; None for a world of somebody else's."""
-    return next((name for name in get_args(EnvName) if _WORLDS[name].env_id == env_id), None)
-
-
-def make_explorer(
-    env_name: str, config: ExplorationConfig | None = None, policy: PolicyInput = "detector"
-) -> Explorer:
-    """What acts where the policy does not.
-
-    Args:
-        env_name: in which world.
-        config: how often, and how; by default as suits the policy.
-        policy: what it learns from.
-
-    Raises:
-        UnknownNameError: no such world.
-    """
-    spec = _spec(env_name)
-    if config is None:
-        slow = policy == "pictures" and spec.actions is not None
-        config = ExplorationConfig(trial_every=_PICTURE_TRIALS) if slow else ExplorationConfig()
-    if spec.actions is not None:
-        return RandomActions(config, spec.actions)
-    assert spec.workspace is not None
-    return Exploration(config, spec.workspace)
-
-
-def make_learner(
-    env_name: str,
-    planner: Planner,
-    detector: RewardDetector,
-    seed: int,
-    policy: PolicyInput = "detector",
-) -> Learner:
-    """A learner of a world's actions.
-
-    Args:
-        env_name: which world.
-        planner: says what an instruction asks for.
-        detector: its text vectors tell the policy so; with "detector" the policy sees through it, too.
-        seed: of the first weights.
-        policy: what the policy learns from.
-
-    Raises:
-        UnknownNameError: no such world.
-    """
-    spec = _spec(env_name)
-    if spec.actions is not None:
-        config = (
-            spec.learning if policy == "detector" else replace(spec.learning, learning_rate=_PICTURE_RATE)
-        )
-        return Reaching(spec.actions, _reader(spec, planner, detector, policy), seed, config)
-    assert spec.workspace is not None
-    texts = instruction_encoder(planner, detector)
-    return SelfImitation(spec.workspace, texts, seed, locate=_locator(planner, detector, policy))
-
-
-def load_learner(
-    env_name: str, path: Path, planner: Planner, detector: RewardDetector, policy: PolicyInput = "detector"
-) -> Learner:
-    """A learner as it was saved, ready to go on.
-
-    Raises:
-        UnknownNameError: no such world.
-        ModelError: the file is none of such a learner.
-    """
-    spec = _spec(env_name)
-    if spec.actions is not None:
-        return Reaching.load(path, spec.actions, _reader(spec, planner, detector, policy))
-    return SelfImitation.load(
-        path, instruction_encoder(planner, detector), _locator(planner, detector, policy)
-    )
-
-
-_PICTURE_RATE = 5e-3
-"""Learning rate of a policy of small steps that looks at pictures itself: more than of one that is told where things are."""
-
-
-_PICTURE_TRIALS = 5
-"""Every how many episodes such a policy is tried: as long as it cannot do much, it finds less than chance does."""
-
-
-def _reader(spec: _WorldSpec, planner: Planner, detector: RewardDetector, policy: PolicyInput) -> Reader:
-    if policy == "detector":
-        return spec.reader(planner, detector)
-    return Pictures(instruction_encoder(planner, detector), vector_size(detector))
-
-
-def _locator(planner: Planner, detector: RewardDetector, policy: PolicyInput) -> Locator | None:
-    return object_locator(planner, detector) if policy == "detector" else None
-
-
-def _spec(name: str) -> _WorldSpec:
-    if name not in _WORLDS:
-        raise UnknownNameError("world", name, _WORLDS)
-    return _WORLDS[name]
 
 
 def load_detector(
@@ -283,11 +86,6 @@ def hide_short_progress() -> None:
     set_tqdm_hook(lambda bar, args, kwargs: bar(*args, **{"delay": 2.0, **kwargs}))
 
 
-def vector_size(detector: RewardDetector) -> int:
-    """Length of a detector's vectors."""
-    return int(detector.embed_texts([]).shape[1])
-
-
 def make_hindsight(
     arm: str,
     planner: Planner,
@@ -317,7 +115,7 @@ def make_hindsight(
     config = HindsightConfig(
         match=arm != "none",
         relabel=arm not in ("none", "match"),
-        segment_steps=_spec(env_name).segment_steps,
+        segment_steps=spec_of(env_name).segment_steps,
         gate=GateConfig(enabled=arm != "hea-no-gate"),
     )
     return Hindsight(planner, detector, editor, config, perception or Recorded())
@@ -336,7 +134,7 @@ def make_task_buffer(env_name: str, path: Path | None = None, first: int | None 
         LifelongBufferError: something else is at `path`.
     """
     store = EpisodeStore.open_or_create(path, vector_size=None) if path is not None else None
-    return TaskBuffer(_spec(env_name).buffer, store, first)
+    return TaskBuffer(spec_of(env_name).buffer, store, first)
 
 
 def teach(

@@ -55,3 +55,8 @@ def similarity(
     if frames.shape[1:3] == (1, 1):  # one product, instead of one for each frame
         return np.asarray(np.ascontiguousarray(frames[:, 0, 0]) @ descriptions.T)
     return np.asarray((frames @ descriptions.T).max(axis=2).mean(axis=1))
+
+
+def vector_size(detector: RewardDetector) -> int:
+    """Length of a detector's vectors."""
+    return int(detector.embed_texts([]).shape[1])
