@@ -1,5 +1,6 @@
 """The command line. `daag --help` names the commands, `daag COMMAND --help` teaches one."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated, TypeAlias
@@ -73,6 +74,9 @@ def main() -> None:
     """Entry point: a named error is one line and exit code 2, never a traceback."""
     console = Console()
     command = parse()
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # or processes that work for this one would go on
     hide_short_progress()
     try:
         command.run(console)
@@ -81,6 +85,8 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         Console(stderr=True).print(
-            "interrupted; 'daag lifelong --resume RUN' goes on with a run, the same 'daag augment' again with a job"
+            "interrupted; to go on: 'daag lifelong --resume RUN', the same 'daag reproduce' with --resume True, "
+            "or the same 'daag augment' again",
+            soft_wrap=True,
         )
         sys.exit(130)
