@@ -74,9 +74,8 @@ def main() -> None:
     """Entry point: a named error is one line and exit code 2, never a traceback."""
     console = Console()
     command = parse()
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # or processes that work for this one would go on
+    # A command that is terminated is interrupted: else the processes that work for it would go on.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     hide_short_progress()
     try:
         command.run(console)
