@@ -85,6 +85,8 @@ def draw_curves(
                     drawstyle="steps-post",
                 )
     axes[0].set_xscale("log")
+    axes[0].set_xticks(grid, [str(count) for count in grid])
+    axes[0].minorticks_off()
     axes[0].set_xlabel("real episodes of the task")
     axes[1].set_xlabel("processor minutes of learning it")
     axes[0].set_ylabel("success in held-out scenes")
