@@ -2,10 +2,13 @@
 
 import mujoco
 import numpy as np
+import pytest
 
 from daag.diffusion import ControlNetEditor
+from daag.diffusion.gripper import gripper_pixels
 from daag.diffusion.poses import Pose, locate, outside_by
 from daag.diffusion.proxies import cast, shaded
+from daag.diffusion.settling import settled
 from daag.diffusion.table_camera import TableCamera
 from daag.envs.camera import RayCastCamera, View
 from daag.envs.language_table.model import LanguageTableModel
@@ -69,6 +72,55 @@ def test_blocks_are_found_where_they_lie_and_how_they_are_turned() -> None:
     assert len(missed) > 25
     assert np.median(missed) < 0.003 and np.median(turned) < np.radians(5)  # a pixel is 8 mm
     assert np.median(overlaps) > 0.85
+
+
+def test_the_colours_at_an_outline_say_better_where_a_block_lies_and_how_large_it_is() -> None:
+    far: dict[str, list[np.ndarray]] = {"outline": [], "colours": []}
+    for seed in range(8):
+        model, _, poses, view = laid(seed)
+        camera, lens = TableCamera.of(view.depth, view.normals, view.segmentation), model.scene.camera
+        assert camera is not None
+        to_table = camera.to_table @ lens.rotation.T
+        near = gripper_pixels(view.segmentation, view.depth, camera)
+        for key, (item, (x, y, _)) in enumerate(zip(model.scene.objects, poses, strict=True), start=1):
+            shape, own = OUTLINES[item.look.kind], view.segmentation == key
+            pose = locate(camera, view.depth, view.normals, own, shape)
+            if pose is None or own.sum() < 20:
+                continue
+            others = near | ((view.segmentation > 0) & ~own)
+            fine = settled(camera, view.rgb[None], own[None], others[None], shape, {0: pose})[0]
+            true = to_table @ (np.array([x, y, shape.height]) - lens.position)
+            for how, found in (("outline", pose), ("colours", fine)):
+                off = 1000 * np.hypot(found.x - true[0], found.y - true[1])
+                far[how].append(np.array([off, 100 * abs(found.scale - item.scale)]))
+            assert fine.top == pose.top
+    millimetres, per_cent = (np.median([off[part] for off in far["colours"]]) for part in (0, 1))
+    assert len(far["colours"]) > 20
+    assert millimetres < 0.7 < np.median([off[0] for off in far["outline"]])  # a pixel is 8
+    assert per_cent < 1.3
+
+
+def test_a_block_that_stays_while_something_passes_by_keeps_its_pose_and_one_that_moves_does_not() -> None:
+    _, _, _, view = laid(3)
+    camera = TableCamera.of(view.depth, view.normals, view.segmentation)
+    assert camera is not None
+    key = int(np.bincount(view.segmentation[view.segmentation > 0]).argmax())
+    own = view.segmentation == key
+    kind = laid(3)[0].scene.objects[key - 1].look.kind
+    pose = locate(camera, view.depth, view.normals, own, OUTLINES[kind])
+    assert pose is not None
+    others = (view.segmentation > 0) & ~own
+    passing, covered, rgb = others.copy(), own.copy(), view.rgb.copy()
+    columns = np.flatnonzero(own.any(axis=0))
+    passing[:, columns[0] - 1 : columns[0] + 1] = True
+    covered[passing], rgb[passing] = False, 20
+    moved = np.roll(own, 1, axis=1)
+    frames = np.stack([view.rgb, rgb, np.roll(view.rgb, 1, axis=1)])
+    masks, hidden = np.stack([own, covered, moved]), np.stack([others, passing, np.roll(others, 1, axis=1)])
+    found = settled(camera, frames, masks, hidden, OUTLINES[kind], dict.fromkeys(range(3), pose))
+    assert found[0] == found[1]
+    across = camera.project(np.array([[one.x, one.y, one.top] for one in found.values()]))[:, 0]
+    assert across[2] - across[0] == pytest.approx(1.0, abs=0.35)  # from where it was it is drawn towards
 
 
 def test_a_notch_is_outside_of_a_body_for_the_eye_the_ruler_and_the_lamp() -> None:

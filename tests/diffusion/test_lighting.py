@@ -17,8 +17,9 @@ def lamp(tilt: float, turn: float, ratio: float) -> Light:
     return Light(TABLE + LAMP_METRES * direction, ratio)
 
 
-def scene(light: Light, gloss: float = 0.0, seed: int = 0) -> tuple[np.ndarray, ...]:
-    """Two frames of three balls in different colours, some of their pixels in the shade; the first may be glossy."""
+def scene(light: Light, gloss: float = 0.0, seed: int = 0, white: float = 0.0) -> tuple[np.ndarray, ...]:
+    """Two frames of three balls in different colours, some of their pixels in the shade; the first may be glossy, and
+    white."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[-1:1:20j, -1:1:20j]
     inside = rows**2 + columns**2 < 0.9
@@ -27,6 +28,7 @@ def scene(light: Light, gloss: float = 0.0, seed: int = 0) -> tuple[np.ndarray, 
     frames, ids = np.zeros((2, 20, 60, 3), dtype=np.uint8), np.zeros((2, 20, 60), dtype=np.int16)
     normals, points = np.zeros((2, 20, 60, 3), dtype=np.int8), np.zeros((2, 20, 60, 3))
     colours = np.array([(0.1, 0.02, 0.02), (0.05, 0.2, 0.1), (0.1, 0.1, 0.35)])
+    colours[0] = white or colours[0]
     for frame in range(2):
         for place, colour in enumerate(colours):
             part = (frame, slice(None), slice(20 * place, 20 * place + 20))
@@ -53,6 +55,25 @@ def test_the_lamp_and_the_highlights_are_found_among_shadows(tilt: float, turn: 
     assert found.ratio == pytest.approx(true.ratio, abs=0.05)
     assert glossy[1] == pytest.approx(255 * gloss, abs=12)
     assert max(glossy[2], glossy[3]) < 12
+
+
+def test_what_is_overexposed_is_glossy_if_its_colour_alone_would_not_be() -> None:
+    """Two flat tops: a white one that is 0.79 bright without a highlight and overexposed with one, and a red one."""
+    true = lamp(25.0, 200.0, 1.15)
+    towards_eye = -TABLE / np.linalg.norm(TABLE)
+    frames, ids, normals, points = scene(true, white=0.35)
+    facing = true.towards(TABLE) + towards_eye
+    facing /= np.linalg.norm(facing)
+    top = np.zeros(ids.shape, dtype=bool)
+    top[:, 6:14, 6:14] = True  # of the first ball: flat, and mirrors the lamp to the camera
+    normals[top] = np.rint(127 * facing)
+    bright = 0.35 * true.on(points[top], np.broadcast_to(facing, points[top].shape))
+    shine = true.shine(points[top], np.broadcast_to(facing, points[top].shape))
+    assert bright.max() < 0.9
+    for gloss in (0.0, 0.4):
+        frames[top] = np.clip(255 * (bright + gloss * shine), 0, 255).astype(np.uint8)[:, None]
+        _, glossy = fit_light(frames, ids, normals, points, UPRIGHT)
+        assert (glossy[1] > 25) == (gloss > 0)
 
 
 def test_the_slopes_by_which_the_lamp_is_found_are_those_of_its_light() -> None:

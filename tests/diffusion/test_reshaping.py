@@ -11,7 +11,7 @@ from daag.diffusion.compositing import box_mask, tight_mask
 from daag.diffusion.conditions import conditions_of
 from daag.diffusion.editor import Conditions
 from daag.diffusion.intrinsics import reference_brightness
-from daag.diffusion.reshaping import BOX_GROWTH, Reshaped, _uncovered, behind, lit, reshape, strength_of
+from daag.diffusion.reshaping import BOX_GROWTH, Reshaped, behind, lit, reshape, strength_of
 from daag.diffusion.stage import Body, Stage
 from daag.envs.camera import RayCastCamera
 from daag.envs.scene import sample_looks
@@ -168,26 +168,3 @@ def test_a_bend_of_the_old_body_throws_no_shade_on_the_new_one() -> None:
     frame[:, 8:] = np.where(own[:, 8:, None], 51, frame[:, 8:])
     reached = lit(frame, own, shade, full, 0.0)
     assert reached[4, 4] > 0.98 and reached[4, 11] < 0.02
-
-
-def test_a_finger_behind_an_object_goes_on_where_the_object_was() -> None:
-    """And so does nothing that ends in front of it, nor does it reach farther than a finger is broad."""
-    scene = next(
-        scene for scene in (random_scene("rgb-stacking", np.random.default_rng(seed)) for seed in range(50))
-        if all(name.endswith("cube") for name in list(scene.object_names.values())[:1])
-        and (scene.segmentation == 1).sum() >= 80 and 1 in staged(scene)[1]
-    )  # fmt: skip
-    stage, _ = staged(scene)
-    own = scene.segmentation == 1
-    rows, columns = np.nonzero(own)
-    row = int(np.median(rows))
-    left = int(columns[rows == row].min())
-    for farther, goes_on in ((0.01, True), (-0.02, False)):
-        depth, frame, segmentation = scene.depth.copy(), scene.rgb.copy(), scene.segmentation.copy()
-        finger = (slice(row - 3, row + 4), slice(left - 3, left))
-        depth[finger], frame[finger], segmentation[finger] = scene.depth[row, left] + farther, 7, 0
-        picture, metres = _uncovered(frame, segmentation, depth, 1, stage)
-        assert (metres[row, left] > 0) == goes_on
-        assert (picture[row, left] == 7).all() == goes_on
-        assert not metres[row, left + 3 :].any()
-        assert np.array_equal(picture[metres == 0], frame[metres == 0])

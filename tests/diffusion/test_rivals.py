@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as arrays
 
-from daag.diffusion import Compositor, OracleEditor
+from daag.diffusion import Compositor, ControlNetEditor, OracleEditor
 from daag.diffusion.lab import lab_to_srgb, srgb_to_lab
 from daag.errors import EditError
 from daag.tasks import COLOURS, EditPlan, ObjectEdit
@@ -38,6 +38,15 @@ def test_the_compositor_refuses_what_is_no_colour(make_episode):
     plan = EditPlan((ObjectEdit("modify", "red cube", "wooden cube"),))
     with pytest.raises(EditError, match="wooden cube"):
         Compositor().edit(make_episode([(4, 4, 12, 11)] * 2), np.arange(2), plan, 0)
+
+
+@pytest.mark.parametrize("finish", ["shiny", "matte"])
+def test_rivals_that_know_no_lamp_refuse_a_finish(make_episode, finish):
+    plan = EditPlan((ObjectEdit("modify", "red cube", f"{finish} red cube"),))
+    episode = make_episode([(4, 4, 12, 11)] * 2)
+    for rival in (Compositor(), ControlNetEditor.per_frame("tiny")):
+        with pytest.raises(EditError, match=f"leave out '{finish}'"):
+            rival.edit(episode, np.arange(2), plan, 0)
 
 
 def test_the_oracle_returns_what_the_world_draws(make_episode):

@@ -1,12 +1,15 @@
 """What is measured of edits, on edits whose truth is known: the oracle's, none at all, and the wrong colour."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.knowing import telling_env
 
 from daag.diffusion import Compositor
 from daag.envs import rerender
-from daag.episodes import Episode
+from daag.envs.worlds import scene_model_of
+from daag.episodes import Episode, WorldState
 from daag.experiments.edit_truth import EditTruth, measure
 from daag.experiments.fidelity import psnr
 from daag.hindsight import EditedSegment
@@ -51,6 +54,25 @@ def test_the_oracles_own_edit_is_true_and_nearly_exact(stack: Episode) -> None:
     assert truth.true and truth.looks_right == 1.0
     assert psnr(*truth.squared_errors) > 38.0
     assert truth.flicker[0] == pytest.approx(truth.flicker[1], rel=0.1)
+
+
+def test_the_shade_of_an_edit_is_told_under_a_highlight_too(stack: Episode) -> None:
+    """The lamp stands where the cube's top mirrors it to the camera: drawn white, the cube would be overexposed there."""
+    assert stack.world_state is not None
+    model_class = scene_model_of(stack.env_id)
+    scene, qpos = model_class.scene_class.from_json(stack.world_state.scene), stack.world_state.qpos
+    cube = model_class.build(scene).free_joint(scene.names.index("red cube"))
+    assert cube is not None
+    top = qpos[-1, cube][:3]
+    mirrored = (np.array(scene.camera.position) - top) * [-1.0, -1.0, 1.0] * 1.5 + top
+    x, y, z = map(float, mirrored)
+    light = replace(scene.light, position=(x, y, z))
+    shiny = replace(scene, light=light).with_gloss({"red cube": 0.4})
+    episode = replace(stack, world_state=WorldState(shiny.to_json(), qpos))
+    frames, shade = np.arange(len(stack.frames)), (0.15, 0.6, 0.2)
+    drawn = rerender(episode, frames, PLAN, {"green cube": shade})
+    truth = measure(EditedSegment(episode, frames, PLAN, drawn), TARGET)
+    assert psnr(*truth.squared_errors) > 50.0
 
 
 def test_no_edit_is_not_true(stack: Episode) -> None:

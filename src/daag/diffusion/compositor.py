@@ -8,6 +8,7 @@ from jaxtyping import Bool, UInt8
 from daag.diffusion.compositing import composite, tight_mask
 from daag.diffusion.conditions import conditions_of
 from daag.diffusion.lab import lab_to_srgb, srgb_to_lab
+from daag.diffusion.looks import refuse_finish
 from daag.episodes.episode import Episode
 from daag.errors import EditError
 from daag.tasks import COLOURS, EditPlan
@@ -33,13 +34,14 @@ class Compositor:
         """Recolour; `seed` is not used.
 
         Raises:
-            EditError: the plan does not fit the scene, names a colour that is not in the palette, or the episode
-                lacks geometry.
+            EditError: the plan does not fit the scene, names a colour that is not in the palette, or a finish, or the
+                episode lacks geometry.
         """
         del seed
         conditions = conditions_of(episode, frame_index, plan)
         edited = episode.frames[frame_index].copy()
         for change in plan.edits:
+            refuse_finish(change, "the compositor knows no lamp")
             colour = _colour_of(change.target)
             object_id = conditions.object_ids[change.source]
             for frame, segmentation, depth in zip(

@@ -160,12 +160,12 @@ class ControlNetEditor:
 
         Raises:
             EditError: the plan does not fit the scene, the episode lacks geometry, nothing of the edited objects is
-                visible in any of the frames, a look is more than a colour and the models know flat colours only, or they
-                produced NaN.
+                visible in any of the frames, models of flat colours are asked for more than a colour and, where they see
+                geometry, a finish, or the models produced NaN.
         """
         conditions = conditions_of(episode, frame_index, plan)
         if self.components.flat_colours:
-            check_looks(plan)
+            check_looks(plan, self.config.use_geometry)
         if not self._knows_light or not any(edit.of_region for edit in plan.edits):
             return self._edit_objects(episode, frame_index, conditions, plan, seed)
         edited = episode.frames[frame_index]
@@ -195,7 +195,7 @@ class ControlNetEditor:
         interior = Interior.of(conditions, plan) if self.config.use_geometry else None
         bodies: list[dict[int, Body]] = [{} for _ in frames]  # a room has its own
         if stage is not None and interior is None and (stage.flat or any(e.changes_kind for e in plan.edits)):
-            bodies = stage.bodies(frames, conditions)
+            bodies = stage.bodies(frames, conditions, plan)
         patches = [
             patch
             for number in range(len(plan.edits))

@@ -217,9 +217,6 @@ def _fitted(light: Light, samples: _Samples, words: Mapping[int, str]) -> tuple[
 
     A pixel counts less the farther it is from what is explained (Cauchy), so that those in the shade hardly matter.
     """
-    samples = samples.at(
-        np.flatnonzero(samples.colours.min(axis=1) < 1.0)
-    )  # what is overexposed says nothing
     names, owner = np.unique(samples.owner, return_inverse=True)
     middle, count = samples.points.mean(axis=0), len(names)
     plain = samples.colours / light.on(samples.points, samples.normals)[:, None]

@@ -13,11 +13,15 @@ from daag.errors import EditError
 from daag.tasks import FINISHES, SHADES, EditPlan, ObjectEdit
 
 
-def check_looks(plan: EditPlan) -> None:
+def check_looks(plan: EditPlan, knows_light: bool) -> None:
     """Refuse looks that are more than one flat colour and a finish, such as patterns.
 
+    Args:
+        plan: the edits.
+        knows_light: whether the editor reads the lamp by which a finish shows.
+
     Raises:
-        EditError: the plan has one.
+        EditError: the plan has one, or a finish without a lamp.
     """
     for edit in plan.edits:
         words = edit.name.split()[:-1]
@@ -27,6 +31,21 @@ def check_looks(plan: EditPlan) -> None:
                 f"{edit.target!r}; name a colour and a kind, with {' or '.join(FINISHES)} before them if you like, or load a "
                 "pipeline that was taught more"
             )
+        if not knows_light:
+            refuse_finish(edit, "this editor paints without the geometry by which the lamp is read")
+
+
+def refuse_finish(edit: ObjectEdit, because: str) -> None:
+    """For editors that know no lamp.
+
+    Raises:
+        EditError: the edit asks for a finish.
+    """
+    if edit.finish is not None:
+        raise EditError(
+            f"{because}, so it cannot make a {edit.target!r}; leave out {edit.finish!r}, or use the embedded editor with "
+            "geometry"
+        )
 
 
 def check_finish(edit: ObjectEdit, stage: Stage | None) -> None:

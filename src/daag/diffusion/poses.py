@@ -206,7 +206,7 @@ def _lying(
         ([*middle, turn, 1.0] for turn in turns), key=lambda start: (residuals(np.array(start)) ** 2).sum()
     )
     fits = [
-        least_squares(residuals, start, x_scale=[0.001, 0.001, 0.05, 0.02], max_nfev=20)
+        least_squares(residuals, start, x_scale=[0.001, 0.001, 0.05, 0.02], ftol=1e-3, xtol=1e-3, max_nfev=20)
         for start in begun[:_BEST_TURNS]
     ]
     x, y, yaw, scale = map(float, min(fits, key=lambda fit: fit.cost).x)
@@ -217,15 +217,17 @@ def outside_by(
     points: Float64[np.ndarray, "P 2"], corners: Float64[np.ndarray, "C 2"]
 ) -> Float64[np.ndarray, "P"]:
     """How far points lie outside a polygon, which may have notches; negative inside."""
-    along = np.roll(corners, -1, axis=0) - corners
-    offset = points[:, None] - corners
-    share = np.clip((offset * along).sum(-1) / np.maximum((along**2).sum(-1), 1e-12), 0.0, 1.0)
-    distance = np.linalg.norm(offset - share[..., None] * along, axis=-1).min(axis=1)
-    above = offset[..., 1] < 0, np.roll(offset, -1, axis=1)[..., 1] < 0
+    (x, y), (along_x, along_y) = corners.T, (np.roll(corners, -1, axis=0) - corners).T
+    across, down = points[:, :1] - x, points[:, 1:] - y
+    length = np.maximum(along_x**2 + along_y**2, 1e-12)
+    share = np.clip((across * along_x + down * along_y) / length, 0.0, 1.0)
+    squared = (across - share * along_x) ** 2 + (down - share * along_y) ** 2
+    above = down < 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        crossing = corners[:, 0] + offset[..., 1] * along[:, 0] / along[:, 1]
-    inside = ((above[0] != above[1]) & (points[:, :1] < crossing)).sum(axis=1) % 2 == 1
-    return np.where(inside, -distance, distance)
+        left_of = across < down * (along_x / along_y)
+    crossed = (above != above[:, np.arange(1, len(x) + 1) % len(x)]) & left_of
+    distance = np.sqrt(squared.min(axis=1))
+    return np.where(crossed.sum(axis=1) % 2 == 1, -distance, distance)
 
 
 def _ring(shape: UprightShape, yaw: float) -> Float64[np.ndarray, "C 2"]:

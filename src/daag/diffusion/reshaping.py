@@ -10,29 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float16, Float32, Int8, Int16, Shaped, UInt8
-from scipy.ndimage import distance_transform_edt
+from jaxtyping import Bool, Float16, Float32, Int8, Shaped, UInt8
 
-from daag.diffusion.compositing import box_mask, dilate, tight_mask
+from daag.diffusion.compositing import box_mask, dilate
 from daag.diffusion.editor import Conditions
+from daag.diffusion.gripper import NEARER_METRES, Gripper, bared, gripper_at
 from daag.diffusion.intrinsics import Intrinsics, inner, octaves
 from daag.diffusion.poses import Pose
 from daag.diffusion.proxies import Proxy, cast
 from daag.diffusion.stage import Body, Stage, continued
-from daag.diffusion.table_camera import ON_TABLE
 from daag.tasks import Shape
 
 BOX_GROWTH = 3
 """Pixels by which the new body may reach out of the box around the old one; what would lie farther out is cut off."""
-
-NEARER_METRES = 0.002
-"""What is nearer than the new body by so much, and is no object, is in front of it: the gripper."""
-
-GRIPPER_HIDDEN = 2.0
-"""Pixels to which it goes on there at most; how far, nothing says."""
-
-GRIPPER_REACH = 3
-"""Pixels around an object in which a gripper may be seen that goes on behind it."""
 
 LIT_CONTRAST = 0.25
 """By how much brighter than in the shade, relatively, the lamp must make a surface for it to say whether it does."""
@@ -60,6 +50,8 @@ class Reshaped:
     """Grey levels that the lamp's mirror image adds to the new body."""
     pose: Pose
     """Of the object."""
+    gripper: Gripper | None = None
+    """At the object; None in a room."""
 
 
 def reshape(
@@ -131,18 +123,7 @@ def _reshaped(
     proxy = cast(camera, pose, body)
     surface, facing = proxy.surface
     own = segmentation == object_id
-    old = _bared(segmentation, depth, object_id, stage)
-    reach = box_mask(segmentation, depth, object_id, (BOX_GROWTH,) * 4)
-    nearer = (segmentation == 0) & (depth > 0) & (depth < surface - NEARER_METRES)
-    _, past = _uncovered(frame, segmentation, depth, object_id, stage)
-    nearer |= (past > 0) & (past < surface - NEARER_METRES)
-    hides = proxy.hit & (reach & ~nearer)
-    for key, (other_pose, other) in placed.items():
-        if key != object_id:
-            hides &= proxy.depth <= cast(camera, other_pose, other).depth
-    matte = hides.mean(axis=0, dtype=np.float32)
-    new = matte >= 0.5
-    bare = old & ~new
+    old = bared(segmentation, depth, object_id, camera)
     # Bends run through pixels as outlines do: each sample is lit for itself.
     was = cast(camera, pose, before)
     gloss = stage.gloss.get(object_id, 0.0)
@@ -151,8 +132,19 @@ def _reshaped(
         for brightness, shine in (_seen(stage, was, np.full(own.shape, share)) for share in (0.0, 1.0))
     )
     reached = lit(frame, own & was.hit.all(axis=0), shade, full, _open_above(was, own, depth))
+    gripper = gripper_at(frame, segmentation, depth, object_id, camera, shade + reached * (full - shade))
+    reach = box_mask(segmentation, depth, object_id, (BOX_GROWTH,) * 4)
+    nearer = (segmentation == 0) & (depth > 0) & (depth < surface - NEARER_METRES)
+    nearer |= (gripper.behind > 0) & (gripper.behind < surface - NEARER_METRES)
+    hides = proxy.hit & (reach & ~nearer)
+    for key, (other_pose, other) in placed.items():
+        if key != object_id:
+            hides &= proxy.depth <= cast(camera, other_pose, other).depth
+    covered = hides.mean(axis=0, dtype=np.float32)
+    new = covered >= 0.5
+    bare = old & ~new
     brightness, shine = _seen(stage, proxy, reached)
-    seen = matte > 0
+    seen = covered > 0
     shading = octaves(continued(strength * brightness[..., None], seen, reach=1)[..., 0], reference)
     turned = np.where(new[..., None], np.rint(facing @ camera.to_table * 127.0).astype(np.int8), normals)
     up = np.rint(camera.to_table[2] * 127.0).astype(np.int8)
@@ -162,7 +154,7 @@ def _reshaped(
         depth=np.where(new, surface, np.where(bare, camera.table_depth, depth)).astype(np.float16),
         normals=np.where(bare[..., None], up, turned).astype(np.int8),
         intrinsics=Intrinsics(
-            matte,
+            covered * (1.0 - gripper.before),
             np.where(dilate(seen), shading, 0.0).astype(np.float32),
             frame,
             frame.astype(np.float32),
@@ -170,6 +162,7 @@ def _reshaped(
         hides=hides,
         highlight=(gloss * shine).astype(np.float32),
         pose=pose,
+        gripper=gripper,
     )
 
 
@@ -197,58 +190,20 @@ def behind(
         after: the same as they are after all edits, the object's own included.
     """
     segmentation, depth = conditions.segmentation[position], conditions.depth[position]
-    old = _bared(segmentation, depth, object_id, stage)
+    old = bared(segmentation, depth, object_id, stage.camera)
     table = (segmentation == 0) & stage.camera.shows_table(depth)
     table &= ~dilate(segmentation > 0)
     others = [body for key, body in after.items() if key != object_id]
-    held, past = _uncovered(frame, segmentation, depth, object_id, stage)
+    gripper = shape.gripper
+    assert gripper is not None
+    held = np.where((gripper.behind > 0)[..., None], gripper.colour, frame)
     picture = stage.background(
-        held, table, past, list(before.values()), others, after[object_id], shape.hides, old
+        held, table, gripper.behind, list(before.values()), others, after[object_id], shape.hides, old
     )
-    matte = shape.intrinsics.matte[..., None]
-    return np.asarray(picture * (1.0 - matte) + shape.highlight[..., None] * matte)
-
-
-def _bared(
-    segmentation: Int16[np.ndarray, "H W"], depth: Float16[np.ndarray, "H W"], object_id: int, stage: Stage
-) -> Bool[np.ndarray, "H W"]:
-    """What comes to light where an object is taken away: its pixels and their rim, but nothing of the gripper."""
-    return tight_mask(segmentation, depth, object_id) & ~_gripper(segmentation, depth, stage)
-
-
-def _uncovered(
-    frame: UInt8[np.ndarray, "H W 3"],
-    segmentation: Int16[np.ndarray, "H W"],
-    depth: Float16[np.ndarray, "H W"],
-    object_id: int,
-    stage: Stage,
-) -> tuple[UInt8[np.ndarray, "H W 3"], Float32[np.ndarray, "H W"]]:
-    """A picture in which a gripper goes on where an object hid it, and how far it is there; elsewhere 0.
-
-    What ends in front of the object does not go on: its outline is its own.
-    """
-    own = segmentation == object_id
-    gripper, beside = _gripper(segmentation, depth, stage), dilate(own, GRIPPER_REACH) & ~own
-    held, clear = gripper & beside, gripper & ~dilate(segmentation > 0)
-    if held.any() and clear.any():
-        _, nearest = distance_transform_edt(~own, return_indices=True)
-        held &= depth > depth[tuple(nearest)] + NEARER_METRES
-    if not held.any() or not clear.any():
-        return frame, np.zeros(own.shape, dtype=np.float32)
-    other = beside & ((segmentation > 0) | stage.camera.shows_table(depth))
-    away, at = distance_transform_edt(~held, return_indices=True)
-    shown = _bared(segmentation, depth, object_id, stage) & (away <= GRIPPER_HIDDEN)
-    shown &= away < distance_transform_edt(~other)
-    _, pure = distance_transform_edt(~clear, return_indices=True)  # beside an object a pixel is some of it
-    picture = np.where(shown[..., None], frame[tuple(pure)], frame)
-    return picture, np.where(shown, depth[tuple(at)], np.float16(0.0)).astype(np.float32)
-
-
-def _gripper(
-    segmentation: Int16[np.ndarray, "H W"], depth: Float16[np.ndarray, "H W"], stage: Stage
-) -> Bool[np.ndarray, "H W"]:
-    """What is no object and nearer than the table."""
-    return (segmentation == 0) & (depth > 0) & (depth < stage.camera.table_depth - ON_TABLE)
+    nearer, matte = gripper.before[..., None], shape.intrinsics.matte[..., None]
+    return np.asarray(
+        picture * (1.0 - nearer - matte) + gripper.colour * nearer + shape.highlight[..., None] * matte
+    )
 
 
 def strength_of(

@@ -11,12 +11,14 @@ from jaxtyping import Bool, Float16, Float32, Float64, Int8, Int16, Shaped, UInt
 
 from daag.diffusion.compositing import dilate
 from daag.diffusion.editor import Conditions
+from daag.diffusion.gripper import gripper_pixels
 from daag.diffusion.intrinsics import inner
 from daag.diffusion.lighting import Light, fit_light
 from daag.diffusion.poses import Pose, locate
 from daag.diffusion.proxies import Proxy, cast, shaded
-from daag.diffusion.table_camera import ON_TABLE, TableCamera
-from daag.tasks import SHAPES, Outline, Shape
+from daag.diffusion.settling import settled
+from daag.diffusion.table_camera import TableCamera
+from daag.tasks import SHAPES, EditPlan, Outline, Shape
 
 MARGIN = 8
 """Pixels around an object from which the table behind it is continued."""
@@ -88,8 +90,21 @@ class Stage:
         """The same with one object whose highlight has another grey level."""
         return replace(self, gloss={**self.gloss, object_id: gloss})
 
-    def bodies(self, frames: UInt8[np.ndarray, "N H W 3"], conditions: Conditions) -> list[dict[int, Body]]:
-        """The objects of each frame that stand upright, by id."""
+    def bodies(
+        self,
+        frames: UInt8[np.ndarray, "N H W 3"],
+        conditions: Conditions,
+        plan: EditPlan | None = None,
+    ) -> list[dict[int, Body]]:
+        """The objects of each frame that stand upright, by id.
+
+        Args:
+            frames: the source.
+            conditions: their geometry.
+            plan: flat blocks whose kind it changes get poses that fit the colours at their outline, too.
+        """
+        exactly = {edit.source for edit in plan.edits if edit.changes_kind} if plan is not None else set()
+        exact_ids = {conditions.object_ids[name] for name in exactly}
         found: list[dict[int, Body]] = [{} for _ in frames]
         for object_id, kind in conditions.kinds.items():
             if kind not in self.shapes:
@@ -97,6 +112,7 @@ class Stage:
             shape = self.shapes[kind]
             owns = conditions.segmentation == object_id
             known: list[tuple[Pose, Proxy]] = []
+            poses: dict[int, Pose] = {}
             # What shows most of the object comes first: where it stood still, less of it tells no other pose.
             for position in np.argsort(-owns.sum(axis=(1, 2)), kind="stable"):
                 own, depth, normals = owns[position], conditions.depth[position], conditions.normals[position]
@@ -108,6 +124,13 @@ class Stage:
                     if pose is None:
                         continue
                     known.append((pose, cast(self.camera, pose, shape)))
+                poses[int(position)] = pose
+            if object_id in exact_ids and isinstance(shape, Outline):
+                others = (conditions.segmentation > 0) & ~owns
+                others |= gripper_pixels(conditions.segmentation, conditions.depth, self.camera)
+                poses = settled(self.camera, frames, owns, others, shape, poses)
+            for position, pose in poses.items():
+                own, depth, normals = owns[position], conditions.depth[position], conditions.normals[position]
                 colour = self.colour(frames[position], depth, normals, own, object_id)
                 found[position][object_id] = Body(shape, pose, colour, self.gloss.get(object_id, 0.0))
         return found
@@ -142,7 +165,7 @@ class Stage:
         share = hit.mean(axis=0, dtype=np.float32)
         # A pose is not exact: of a pixel that is the object's it covers half at least, of another half at most.
         share = np.where(own, np.maximum(share, 0.5), np.minimum(share, 0.5))
-        unknown = (segmentation == 0) & (depth > 0) & (depth < self.camera.table_depth - ON_TABLE)
+        unknown = gripper_pixels(segmentation, depth, self.camera)
         unknown |= (segmentation > 0) & ~np.isin(segmentation, list(bodies))
         return np.where(dilate(unknown), np.float32(np.nan), share).astype(np.float32)
 

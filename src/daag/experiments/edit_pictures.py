@@ -8,6 +8,8 @@ from typing import get_args
 import numpy as np
 
 from daag.assembly import EDITORS
+from daag.diffusion import VideoEditor
+from daag.errors import EditError
 from daag.experiments.edit_cases import EditCase, Group
 from daag.experiments.edit_truth import measure
 from daag.hindsight import EditedSegment
@@ -18,6 +20,10 @@ PER_GROUP = 2
 """Edits of each kind."""
 
 ORACLE, OURS = "oracle", "hea"
+
+
+EMPTY = 128
+"""Grey level of the field of an arm that refuses an edit."""
 
 
 def save_pictures(cases: Iterable[EditCase], arms: Sequence[str], title: str, seed: int, path: Path) -> Path:
@@ -31,7 +37,7 @@ def save_pictures(cases: Iterable[EditCase], arms: Sequence[str], title: str, se
         path: of the PNG.
 
     Raises:
-        EditError: an edit cannot be made.
+        EditError: an edit can be made by no arm.
     """
     chosen: dict[str, list[EditCase]] = {group: [] for group in get_args(Group)}
     for case in cases:
@@ -39,19 +45,21 @@ def save_pictures(cases: Iterable[EditCase], arms: Sequence[str], title: str, se
             chosen[case.group].append(case)
         if all(len(some) == PER_GROUP for some in chosen.values()):
             break
-    editors = {arm: EDITORS[arm]() for arm in sorted(set(arms) - {ORACLE}, key=lambda arm: arm != OURS)}
+    editors = {
+        arm: EDITORS[arm]() for arm in sorted(set(arms) - {ORACLE}, key=lambda arm: (arm != OURS, arm))
+    }
     columns, captions = [], []
     for case in (case for some in chosen.values() for case in some):
-        made = [
-            EditedSegment(
-                case.episode, case.frame_index, case.plan,
-                editor.edit(case.episode, case.frame_index, case.plan, seed),
+        made = [_made(editor, case, seed) for editor in editors.values()]
+        first = next((segment for segment in made if segment is not None), None)
+        if first is None:
+            raise EditError(
+                f"none of the arms {', '.join(editors)} can make the edit {case.plan}; add one that can"
             )
-            for editor in editors.values()
-        ]  # fmt: skip
-        at = int(np.sum([made[0].mask(edit.source) for edit in case.plan.edits], axis=(0, 2, 3)).argmax())
-        oracle = measure(made[0], None).oracle
-        columns.append([made[0].source[at], oracle[at], *(segment.edited[at] for segment in made)])
+        at = int(np.sum([first.mask(edit.source) for edit in case.plan.edits], axis=(0, 2, 3)).argmax())
+        source, oracle = first.source[at], measure(first, None).oracle[at]
+        empty = np.full_like(source, EMPTY)
+        columns.append([source, oracle, *(empty if one is None else one.edited[at] for one in made)])
         words = [f"{edit.source} ->\n {edit.target}" for edit in case.plan.edits]
         captions.append("\n".join([case.group, *words]))
     names = ("source", ORACLE, *editors)
@@ -59,3 +67,12 @@ def save_pictures(cases: Iterable[EditCase], arms: Sequence[str], title: str, se
         (name, np.stack([column[row] for column in columns])) for row, name in enumerate(names)
     ]
     return save_sheet(edit_strip(rows, [title], captions), path)
+
+
+def _made(editor: VideoEditor, case: EditCase, seed: int) -> EditedSegment | None:
+    """The edit; None where the editor refuses it."""
+    try:
+        edited = editor.edit(case.episode, case.frame_index, case.plan, seed)
+    except EditError:
+        return None
+    return EditedSegment(case.episode, case.frame_index, case.plan, edited)
