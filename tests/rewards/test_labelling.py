@@ -211,3 +211,21 @@ def test_what_comes_to_be_shown_was_not_shown_at_the_look_before_or_is_clearly_g
             since = max([earlier for earlier in range(now) if holds[earlier]], default=-1) + 1
             expected = holds[now] and (not holds[now - 1] if hysteresis == 0 else gone[since:now].any())
             assert begins[now - 1, which] == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    arrays.arrays(np.float32, (9, 2), elements=st.floats(0, 1, width=32)), st.sampled_from([0.0, 0.1, 0.4])
+)
+def test_what_comes_to_be_shown_was_absent_since_it_last_was(scores, hysteresis):
+    descriptions = [ON, OTHER]  # which do not contradict each other
+    thresholds = np.array([0.5, 0.7], dtype=np.float32)
+    found = came_to_show(scores, thresholds, descriptions, hysteresis)
+    for which in range(2):
+        absent = False
+        for step, score in enumerate(scores[:, which]):
+            holds = score >= thresholds[which]
+            if step:
+                assert found[step - 1, which] == (holds and absent)
+            gone = score < thresholds[which] - hysteresis
+            absent = gone or (absent and not holds)

@@ -107,12 +107,11 @@ def _begins(
 ) -> Bool[np.ndarray, "T M"]:
     """When what holds was absent since it last held. No description is both at once."""
     absent = scores < thresholds - hysteresis if hysteresis else ~holds
-    begins = np.zeros_like(holds)
-    was_absent = absent[0].copy()
-    for step in range(1, len(holds)):
-        begins[step] = holds[step] & was_absent
-        was_absent = (was_absent & ~holds[step]) | absent[step]
-    return begins[1:]
+    steps = np.arange(len(holds))[:, None]
+    held_last, absent_last = (
+        np.maximum.accumulate(np.where(which, steps, -1), axis=0) for which in (holds, absent)
+    )
+    return np.asarray(holds[1:] & (absent_last > held_last)[:-1])
 
 
 def shown(
