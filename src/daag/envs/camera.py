@@ -96,8 +96,13 @@ class CameraPose:
         right = np.array([ahead_y, -ahead_x, 0.0])
         right /= sqrt(right @ right)
         right_x, right_y = float(right[0]), float(right[1])
-        down = (-ahead_z * right_y, ahead_z * right_x, ahead_x * right_y - ahead_y * right_x)
-        return np.stack([right, down, forward], axis=1)
+        return np.array(
+            [
+                [right_x, -ahead_z * right_y, ahead_x],
+                [right_y, ahead_z * right_x, ahead_y],
+                [0.0, ahead_x * right_y - ahead_y * right_x, ahead_z],
+            ]
+        )
 
     def pixel_to_plane(self, width: int, height: int, plane_z: float) -> Float32[np.ndarray, "3 3"]:
         """The homography from pixels to a horizontal plane.

@@ -200,7 +200,7 @@ class World(gymnasium.Env[Observation, Any]):
         assert isinstance(space, spaces.Box)
         if values.shape != space.shape or not np.isfinite(values).all():
             raise ConfigError(f"expected a finite action of shape {space.shape}, got {action!r}")
-        return np.clip(values, space.low.astype(np.float64), space.high.astype(np.float64))
+        return np.minimum(np.maximum(values, space.low), space.high)
 
     def _render(self, qpos: np.ndarray) -> View:
         scene_model = self._scene_model

@@ -5,6 +5,7 @@ own, see docs/language-table.md.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import mujoco
 import numpy as np
 from gymnasium import spaces
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 
 from daag.envs.camera import Quality, View
 from daag.envs.language_table.model import LanguageTableModel, effector_of
@@ -30,6 +31,8 @@ from daag.envs.world import Observation, World
 from daag.errors import SceneError
 from daag.tasks import BOARD, RELATIONS, Fact, Look, all_looks, possible_facts
 from daag.tasks.outlines import BLOCK_HEIGHT
+
+_REACH = np.array(EFFECTOR_REACH)
 
 MAX_MOVE = 0.1
 """Metres along x and along y that one step moves the effector's target at most."""
@@ -99,15 +102,12 @@ class LanguageTableEnv(World):
 
     def _act(self, action: np.ndarray) -> list[np.ndarray]:
         model, data = self._scene_model.model, self._data
-        reach = np.array(EFFECTOR_REACH)
         start = effector_of(data.qpos)
         lead = data.ctrl - start
         start += lead * min(1.0, MAX_LEAD / max(float(np.linalg.norm(lead)), 1e-9))
-        goal = np.clip(start + action, -reach, reach)
-        counts = np.arange(1, round(STEP_SECONDS / model.opt.timestep) + 1)
-        phases = np.minimum(1.0, counts * model.opt.timestep / TRAVEL_SECONDS)
+        goal = np.minimum(np.maximum(start + action, -_REACH), _REACH)
         target = data.ctrl
-        for point in start + (goal - start) * phases[:, None]:
+        for point in start + (goal - start) * _phases(model.opt.timestep):
             target[:] = point
             mujoco.mj_step(model, data)
         return []
@@ -191,3 +191,10 @@ def _check_possible(goal: Sequence[Fact]) -> None:
             raise SceneError(
                 f"'{relation}' leads in a circle in: {', '.join(fact.description for fact in goal)}"
             ) from error
+
+
+@cache
+def _phases(timestep: float) -> Float64[np.ndarray, "N 1"]:
+    """How much of its way a move has made after each timestep, seconds, of a step."""
+    counts = np.arange(1, round(STEP_SECONDS / timestep) + 1)
+    return np.minimum(1.0, counts * timestep / TRAVEL_SECONDS)[:, None]

@@ -11,7 +11,7 @@ from daag.tasks import Built
 STRIDE = 0.05
 """Metres between the points of a way that are tried."""
 
-_DEFLECTIONS = np.radians([0, 20, -20, 40, -40, 60, -60, 80, -80])
+_DEFLECTIONS: tuple[float, ...] = tuple(np.radians([0, 20, -20, 40, -40, 60, -60, 80, -80]).tolist())
 """Ways on from where something is in the way, the straightest first."""
 
 
@@ -48,7 +48,9 @@ def walk(scene: RoomScene, x: float, y: float, yaw: float, metres: float) -> tup
         yaw: direction, radians.
         metres: how far.
     """
-    obstacles = scene.obstacles
+    # What is farther away than the way is long cannot be met.
+    near = abs(metres) + AGENT_RADIUS + 1e-6
+    obstacles = [each for each in scene.obstacles if clearance(x, y, *each) < near]
     count = max(1, round(abs(metres) / STRIDE))
     step = metres / count
     for _ in range(count):

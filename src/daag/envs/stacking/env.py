@@ -128,8 +128,8 @@ class RGBStackingEnv(World):
         data = mujoco.MjData(scene_model.model)
         pose, size = scene_model.scene.camera, self.image_size
         self._pixel_to_table = pose.pixel_to_plane(size, size, GRASP_HEIGHT)
-        self._trace: list[np.ndarray] = []
-        self._gripper = Gripper(scene_model, data, lambda: self._trace.append(data.qpos.copy()))
+        self._trace, qpos = list[np.ndarray](), data.qpos
+        self._gripper = Gripper(scene_model, data, lambda: self._trace.append(qpos.copy()))
         self._gripper.reset()
         for index, (x, y) in enumerate(sample_positions(rng, len(drawn))):
             yaw = rng.uniform(-np.pi, np.pi)

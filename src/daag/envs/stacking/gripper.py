@@ -36,13 +36,11 @@ class Gripper:
         self._is_hand = np.zeros(len(geoms), dtype=bool)
         self._is_hand[[geoms[name] for name in ("palm", "left", "right", "wrist")]] = True
         self._is_object = np.array([name.startswith("object") for name in geoms], dtype=bool)
-        self._target = HOME.copy()
+        self._target = data.ctrl[:6]  # a view: what is written here the servos strive for
 
     def reset(self) -> None:
         """Put the hand at its home position, open."""
-        self._target = HOME.copy()
-        self._data.qpos[:6] = HOME
-        self._data.ctrl[:6] = HOME
+        self._data.qpos[:6] = self._target[:] = HOME
 
     def pick_and_place(self, pick: np.ndarray, place: np.ndarray) -> None:
         """Grip whatever is topmost at `pick` and set it down on whatever is topmost at `place`.
@@ -76,7 +74,6 @@ class Gripper:
             self._step()
 
     def _step(self) -> None:
-        self._data.ctrl[:6] = self._target
         mujoco.mj_step(self._model, self._data)
         self._on_step()
 
@@ -123,11 +120,11 @@ class Gripper:
     def _touches(self, holding: bool) -> bool:
         """Whether the hand touches anything; with an object in hand, whether that object does."""
         geoms = self._data.contact.geom
-        hand, others = self._is_hand[geoms], ~self._is_hand[geoms]
+        hand = self._is_hand[geoms]
         at_hand = hand[:, 0] != hand[:, 1]
-        if not holding:
+        if not holding or not at_hand.any():
             return bool(at_hand.any())
-        held = np.zeros_like(self._is_object)
+        others, held = ~hand, np.zeros_like(self._is_object)
         held[geoms[at_hand][others[at_hand]]] = True
         held &= self._is_object
         return bool((held[geoms].any(axis=1) & others.all(axis=1)).any())
