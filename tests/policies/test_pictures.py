@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.policies.walking import as_episode, sampler
 
 from daag.episodes import Episode
 from daag.errors import ConfigError, ModelError
@@ -60,27 +61,9 @@ def walk(seed: int, wanted: int, limit: int | None = None) -> Episode:
         frames.append(frame(bearings))
         if there or len(actions) == limit:
             break
-    steps = len(actions)
-    return Episode(
-        id=f"walk/{seed}/{wanted}/{limit}",
-        env_id="test",
-        instruction=list(COLORS)[wanted],
-        seed=seed,
-        frames=np.stack(frames),
-        observation_index=np.arange(steps + 1, dtype=np.int32),
-        actions=np.array(actions, dtype=np.float32)[:, None],
-        rewards=np.eye(1, steps, steps - 1, dtype=np.float32)[0] * (limit is None),
-        terminated=limit is None,
-        truncated=limit is not None,
+    return as_episode(
+        f"walk/{seed}/{wanted}/{limit}", list(COLORS)[wanted], frames, actions, reached=limit is None
     )
-
-
-def sampler(episodes):
-    def draw(count, rng):
-        chosen = [episodes[int(index)] for index in rng.integers(len(episodes), size=count)]
-        return [(episode, int(rng.integers(episode.num_steps))) for episode in chosen]
-
-    return draw
 
 
 draw = sampler([walk(seed, wanted) for seed in range(30) for wanted in (0, 1)])

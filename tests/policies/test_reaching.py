@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tests.policies.walking import as_episode, sampler
 
 from daag.episodes import Episode
 from daag.errors import ConfigError, EpisodeError, ModelError
@@ -54,31 +55,11 @@ def walk(seed: int, limit: int | None = None) -> Episode:
         frames.append(frame(bearing))
         if len(actions) == limit:
             break
-    steps = len(actions)
-    return Episode(
-        id=f"walk/{seed}/{limit}",
-        env_id="test",
-        instruction="go to the light",
-        seed=seed,
-        frames=np.stack(frames),
-        observation_index=np.arange(steps + 1, dtype=np.int32),
-        actions=np.array(actions, dtype=np.float32)[:, None],
-        rewards=np.eye(1, steps, steps - 1, dtype=np.float32)[0] * (limit is None),
-        terminated=limit is None,
-        truncated=limit is not None,
-    )
+    return as_episode(f"walk/{seed}/{limit}", "go to the light", frames, actions, reached=limit is None)
 
 
 WALKS = [walk(seed) for seed in range(30)]
 IN_VAIN = [walk(seed, limit=12) for seed in range(30)]
-
-
-def sampler(episodes):
-    def draw(count, rng):
-        chosen = [episodes[int(index)] for index in rng.integers(len(episodes), size=count)]
-        return [(episode, int(rng.integers(episode.num_steps))) for episode in chosen]
-
-    return draw
 
 
 draw, failed = sampler(WALKS), sampler(IN_VAIN)
