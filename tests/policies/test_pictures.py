@@ -21,11 +21,11 @@ ACTIONS = Numbered(3, (FORWARD, RIGHT, LEFT))
 COLORS = {"go to the red light": 0, "go to the blue light": 2}
 
 
-def texts(sentences):
-    return np.array([[1.0, 0.0] if "red" in sentence else [0.0, 1.0] for sentence in sentences], np.float32)
+def meaning(sentence):
+    return np.array([1.0, 0.0] if "red" in sentence else [0.0, 1.0], np.float32)
 
 
-PICTURES = Pictures(texts, 2, memory=1)
+PICTURES = Pictures(meaning, 2, memory=1)
 
 
 def frame(bearings: tuple[int, int], side: int = SIDE) -> np.ndarray:
@@ -153,7 +153,7 @@ def test_equal_seeds_give_equal_weights_and_a_saved_learner_goes_on(tmp_path):
     weights = [list(each.policy.network.parameters()) for each in (first, again, loaded)]
     assert all(torch.equal(a, b) and torch.equal(a, c) for a, b, c in zip(*weights, strict=True))
     with pytest.raises(ModelError, match="another architecture"):
-        Reaching.load(tmp_path / "policy.safetensors", ACTIONS, replace(PICTURES, text_size=3))
+        Reaching.load(tmp_path / "policy.safetensors", ACTIONS, replace(PICTURES, meaning_size=3))
 
 
 def test_who_begins_anew_forgets_what_the_first_training_made():

@@ -12,15 +12,15 @@ from daag.policies import (
     ExplorationConfig,
     Learner,
     Locator,
-    Pictures,
     RandomActions,
     Reaching,
     Reader,
     SelfImitation,
     instruction_encoder,
     object_locator,
+    own_pictures,
 )
-from daag.rewards.detector import RewardDetector, vector_size
+from daag.rewards.detector import RewardDetector
 
 PolicyInput = Literal["detector", "pictures"]
 """What a policy learns from: where the reward detector sees what the instruction speaks of, or pictures alone."""
@@ -103,9 +103,7 @@ def load_learner(
 
 
 def _reader(spec: WorldSpec, planner: Planner, detector: RewardDetector, policy: PolicyInput) -> Reader:
-    if policy == "detector":
-        return spec.reader(planner, detector)
-    return Pictures(instruction_encoder(planner, detector), vector_size(detector))
+    return (spec.reader if policy == "detector" else own_pictures)(planner, detector)
 
 
 def _locator(planner: Planner, detector: RewardDetector, policy: PolicyInput) -> Locator | None:

@@ -8,6 +8,7 @@ from daag.policies.grounding import (
     object_arrangement,
     object_locator,
     object_sightings,
+    own_pictures,
 )
 from daag.policies.imitation import ImitationConfig, SelfImitation
 from daag.policies.pictures import Pictures
@@ -50,5 +51,6 @@ __all__ = [
     "object_arrangement",
     "object_locator",
     "object_sightings",
+    "own_pictures",
     "pixels_to_metres",
 ]

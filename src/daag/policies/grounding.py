@@ -15,9 +15,10 @@ from jaxtyping import Float32, UInt8
 from daag.errors import LanguageError, ModelError
 from daag.llm import Planner
 from daag.policies.arrangement import Arrangement
+from daag.policies.pictures import Pictures
 from daag.policies.policy import Locator, TextEncoder
 from daag.policies.sightings import Sightings
-from daag.rewards.detector import RewardDetector
+from daag.rewards.detector import RewardDetector, vector_size
 from daag.tasks import RELATIONS, Fact
 
 WORTH_A_LOOK = 0.3
@@ -128,3 +129,14 @@ def object_sightings(planner: Planner, detector: RewardDetector) -> Sightings:
     """
     level = WORTH_A_LOOK * MAP_SCALE * detector.success_threshold("a red object")
     return Sightings(object_locator(planner, detector, REMEMBERED_FRAMES), level=level)
+
+
+def own_pictures(planner: Planner, detector: RewardDetector) -> Pictures:
+    """Pictures for a policy with eyes of its own, which is told by the detector's text vector what an instruction means."""
+    encode = instruction_encoder(planner, detector)
+
+    @cache
+    def meaning(instruction: str) -> Float32[np.ndarray, "M"]:
+        return encode([instruction])[0]
+
+    return Pictures(meaning, vector_size(detector))

@@ -5,6 +5,7 @@ example shows it both what to go for and how. Source: our choice; places are pic
 as coordinates by a soft argmax, as in deep spatial autoencoders (arXiv:1509.06113).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from daag.errors import ConfigError
-from daag.policies.policy import MEMORY, Observation, TextEncoder
+from daag.policies.policy import MEMORY, Observation
 from daag.policies.reader import Eyes
 from daag.policies.sightings import COLUMNS, PER_MAP, free_way
 
@@ -30,16 +31,16 @@ class Pictures:
     """Reads observations for a policy that looks at them itself.
 
     Args:
-        texts: what an instruction means, as a vector of a frozen encoder.
-        text_size: its length.
+        meaning: what an instruction means, as a vector of a frozen encoder.
+        meaning_size: its length.
         memory: how many earlier moments are looked at, at most `MEMORY`.
 
     Raises:
         ConfigError: more moments are to be looked at than are kept.
     """
 
-    texts: TextEncoder
-    text_size: int
+    meaning: Callable[[str], Float32[np.ndarray, "M"]]
+    meaning_size: int
     memory: int = 2
 
     def __post_init__(self) -> None:
@@ -49,22 +50,21 @@ class Pictures:
     @property
     def size(self) -> int:
         """How many numbers a moment makes, beside its pictures."""
-        return self.text_size + COLUMNS
+        return self.meaning_size + COLUMNS
 
     def read(self, observation: Observation, instruction: str) -> Float32[np.ndarray, "S"]:
         """What the instruction means, then the free way now."""
-        numbers = [*self.texts([instruction])[0], *free_way(observation.depth)]
-        return np.array(numbers, dtype=np.float32)
+        return np.array([*self.meaning(instruction), *free_way(observation.depth)], dtype=np.float32)
 
     def mirrored(self, moments: Float32[np.ndarray, "B S"]) -> Float32[np.ndarray, "B S"]:
         """What would have been read in mirrored pictures."""
         turned = moments.copy()
-        turned[:, self.text_size :] = moments[:, self.text_size :][:, ::-1]
+        turned[:, self.meaning_size :] = moments[:, self.meaning_size :][:, ::-1]
         return turned
 
     def make_eyes(self) -> "PictureEyes":
         """New ones."""
-        return PictureEyes(self.text_size, self.memory + 1)
+        return PictureEyes(self.meaning_size, self.memory + 1)
 
 
 class PictureEyes(Eyes):

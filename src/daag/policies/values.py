@@ -35,7 +35,7 @@ class ValueNetwork(nn.Module):
         told, done = numbers[:, : self._told_size], numbers[:, self._told_size :]
         return torch.cat([self.eyes(told, pictures), done], dim=1)
 
-    def judge(self, seen: Float32[Tensor, "B F"], codes: Float32[Tensor, "B C"]) -> Float32[Tensor, "B"]:
+    def judge(self, seen: Float32[Tensor, "*B F"], codes: Float32[Tensor, "*B C"]) -> Float32[Tensor, "*B"]:
         """The logit of one action's value at each moment."""
         logits: Tensor = self.layers(torch.cat([seen, codes], dim=-1))
         return logits[..., 0]
@@ -45,5 +45,4 @@ class ValueNetwork(nn.Module):
     ) -> Float32[Tensor, "B K"]:
         """The logits of the same actions at each moment."""
         each = seen[:, None].expand(-1, len(codes), -1)
-        logits: Tensor = self.layers(torch.cat([each, codes.expand(len(seen), -1, -1)], dim=-1))
-        return logits[..., 0]
+        return self.judge(each, codes.expand(len(seen), -1, -1))
