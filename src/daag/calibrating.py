@@ -26,7 +26,7 @@ from daag.errors import ConfigError, LifelongBufferError, RewardDetectorError, R
 from daag.experiments.exploration_data import VISIBLE_PIXELS, Explored, explore
 from daag.label_store import open_store
 from daag.report.reliability import RELIABILITY_FILE
-from daag.rewards.calibration import Calibration, Threshold, choose_threshold, family_of
+from daag.rewards.calibration import Threshold, choose_threshold, family_of
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
 from daag.rewards.dual_encoder import Dtype
@@ -268,7 +268,9 @@ def _calibrated(detector: ClipDetector, scored: dict[str, Scored], config: Calib
         )
     kept = {**detector.calibration.thresholds, **chosen}
     return Calibrated(
-        detector.with_calibration(Calibration(kept, target, prevalence, detector.calibration.hysteresis)),
+        detector.with_calibration(
+            replace(detector.calibration, thresholds=kept, target_precision=target, prevalence=prevalence)
+        ),
         chosen,
         refused,
         curves,

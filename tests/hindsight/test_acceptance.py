@@ -33,6 +33,8 @@ class Told:
         return np.eye(len(NAMES), dtype=np.float32)[[NAMES.index(text) for text in descriptions]]
 
     hysteresis = 0.0
+    patience = 1
+    num_rows = 1
 
     def success_threshold(self, description: str) -> float:
         return 0.5

@@ -81,6 +81,8 @@ class OneVector:
         return np.full((len(texts), 4), 0.5, dtype=np.float32)
 
     hysteresis = 0.0
+    patience = 1
+    num_rows = 1
 
     def success_threshold(self, description):
         return 1.0

@@ -6,7 +6,7 @@ import torch
 
 from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, build_model
 from daag.pretraining.label_calibration import (
-    HYSTERESIS,
+    FLICKER,
     TARGET,
     TARGETS,
     JudgedEpisode,
@@ -60,10 +60,23 @@ def flickering(dip: float) -> list[JudgedEpisode]:
     return made
 
 
-def threshold(judged: list[JudgedEpisode], hysteresis: float = 0.0, target: float = TARGET) -> Threshold:
+def hiding() -> list[JudgedEpisode]:
+    """As above, but what is apart all the time is out of sight for the second look."""
+    made = []
+    for episode in episodes(0.0):
+        there = np.array([0.0, 0.7, 0.0], dtype=np.float32)
+        hidden = np.array([0.0, 0.0, 0.0], dtype=np.float32)
+        scores = np.stack([there, hidden, there, episode.scores[1] + there]).astype(np.float32)
+        made.append(JudgedEpisode((TRUE, APART, HELD_OUT), scores, episode.achieved, episode.counts))
+    return made
+
+
+def threshold(
+    judged: list[JudgedEpisode], hysteresis: float = 0.0, patience: int = 1, target: float = TARGET
+) -> Threshold:
     rng = np.random.default_rng(0)
-    calibration = calibrated_for_labels(detector(), judged, rng, hysteresis, target).calibration
-    assert calibration.hysteresis == hysteresis
+    calibration = calibrated_for_labels(detector(), judged, rng, (hysteresis, patience), target).calibration
+    assert (calibration.hysteresis, calibration.patience) == (hysteresis, patience)
     return calibration.thresholds["on"]
 
 
@@ -91,6 +104,13 @@ def test_what_flickers_is_not_claimed_again_with_hysteresis() -> None:
     assert cut.target_met and cut.recall > 0.5 and cut.value < 0.56
 
 
+def test_what_is_hidden_for_a_look_is_not_claimed_again_with_patience() -> None:
+    judged = hiding()
+    assert not threshold(judged).target_met
+    cut = threshold(judged, patience=2)
+    assert cut.target_met and cut.recall == 1.0
+
+
 def test_a_lower_target_finds_more() -> None:
     judged = episodes(0.6)
     strict, lenient = threshold(judged), threshold(judged, target=0.6)
@@ -102,7 +122,7 @@ def test_a_lower_target_finds_more() -> None:
 def test_the_shipped_detectors_were_calibrated_so(world: str) -> None:
     name = "ready" if world == "rgb-stacking" else f"ready-{world}"
     calibration = pretrained(name).calibration
-    assert calibration.hysteresis == HYSTERESIS.get(world, 0.0)
+    assert (calibration.hysteresis, calibration.patience) == FLICKER.get(world, (0.0, 1))
     chosen = [
         cut for cut in calibration.thresholds.values() if cut.target_met and cut.chosen_on == "episodes"
     ]

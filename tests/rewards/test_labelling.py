@@ -40,6 +40,8 @@ class Scores:
         return np.eye(len(self.names), dtype=np.float32)[[self.names.index(text) for text in descriptions]]
 
     hysteresis = 0.0
+    patience = 1
+    num_rows = 1
 
     def success_threshold(self, description: str) -> float:
         return self.thresholds.get(description, 0.5)
@@ -194,22 +196,41 @@ def test_labels_wait_until_a_description_was_clearly_gone():
     assert [each.end for each in label(episode(5), [ON], detector)] == [1, 5]
 
 
+def test_what_is_hidden_for_a_look_does_not_come_again():
+    detector = Scores({ON: [0.6, 0.1, 0.6, 0.1, 0.1, 0.7]})
+    assert [each.end for each in label(episode(5), [ON], detector)] == [2, 5]
+    detector.patience = 2
+    assert [each.end for each in label(episode(5), [ON], detector)] == [5]
+
+
+def test_what_is_absent_from_the_start_need_not_be_so_for_long():
+    detector = Scores({ON: [0.1, 0.6, 0.6, 0.6, 0.6, 0.6]})
+    detector.patience = 3
+    assert [each.end for each in label(episode(5), [ON], detector)] == [1]
+
+
 @given(
     arrays.arrays(np.float32, (9, 3), elements=st.sampled_from([0.1, 0.35, 0.45, 0.6])),
     st.sampled_from([0.0, 0.1, 0.2]),
+    st.integers(1, 3),
 )
 @settings(max_examples=200, deadline=None)
-def test_what_comes_to_be_shown_was_not_shown_at_the_look_before_or_is_clearly_gone_since(scores, hysteresis):
+def test_what_comes_to_be_shown_was_not_shown_at_the_look_before_or_is_clearly_gone_since(
+    scores, hysteresis, patience
+):
     """Against a plain version that looks back from every moment anew."""
     thresholds = np.array([0.5, 0.4, 0.3], dtype=np.float32)
     descriptions = ["a red cube", "a blue cube", "a green cube"]  # none of which contradicts another
-    begins = came_to_show(scores, thresholds, descriptions, hysteresis)
+    begins = came_to_show(scores, thresholds, descriptions, hysteresis, patience)
     for which in range(3):
         holds = scores[:, which] >= thresholds[which]
         gone = scores[:, which] < thresholds[which] - hysteresis
         for now in range(1, len(scores)):
             since = max([earlier for earlier in range(now) if holds[earlier]], default=-1) + 1
-            expected = holds[now] and (not holds[now - 1] if hysteresis == 0 else gone[since:now].any())
+            if hysteresis == 0:
+                gone = ~holds
+            long = [gone[start : start + patience].all() for start in range(since, now - patience + 1)]
+            expected = holds[now] and (any(long) or (since == 0 and gone[0]))
             assert begins[now - 1, which] == expected
 
 

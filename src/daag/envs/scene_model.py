@@ -40,3 +40,7 @@ class SceneModel(ABC):
     def free_joint(self, index: int) -> slice | None:  # noqa: ARG002 - for objects that move
         """Where object `index` (from 0) stands in qpos, x, y, z and a quaternion; None for one that never moves."""
         return None
+
+    def hand_at(self, qpos: np.ndarray) -> np.ndarray | None:  # noqa: ARG002 - for worlds in which things are pushed
+        """Where what pushes things about meets them, x, y and z in metres; None where nothing does."""
+        return None

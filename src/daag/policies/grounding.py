@@ -4,7 +4,6 @@ Source: our choice, after CLIPort (arXiv:2109.12098), whose policy looks through
 for colours and kinds, a few successes are enough to learn what is to be done with the objects.
 """
 
-import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cache
@@ -84,12 +83,12 @@ def object_locator(planner: Planner, detector: RewardDetector, remember: int = 0
         frames: UInt8[np.ndarray, "B H W 3"], instructions: Sequence[str]
     ) -> Float32[np.ndarray, "B 2 h w"]:
         places = look(frames) if remember else detector.embed_frames(frames, num_views=1)[:, 0]
-        side = math.isqrt(places.shape[1])
-        if side**2 != places.shape[1] or frames.shape[1] != frames.shape[2]:
+        side = detector.num_rows
+        if frames.shape[1] != frames.shape[2]:
             raise ModelError(
-                "expected square pictures and a detector with as many rows of places as columns, got pictures of "
-                f"{frames.shape[1]} x {frames.shape[2]} pixels and {places.shape[1]} places"
+                f"expected square pictures, got some of {frames.shape[1]} x {frames.shape[2]} pixels"
             )
+        places = places[:, : side**2]
         texts = np.stack([detector.embed_texts(objects(text)) for text in instructions])
         cosines = np.einsum("bld,bkd->bkl", places, texts)
         return (MAP_SCALE * cosines).reshape(len(frames), 2, side, side)

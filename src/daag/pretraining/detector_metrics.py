@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Bool, Float32
 
 from daag.errors import RewardDetectorError
-from daag.pretraining.captions import UNTOLD, Captions
+from daag.pretraining.captions import Captions
 from daag.pretraining.labelled_scenes import LabelledScenes, plain_batch
-from daag.rewards.calibration import Calibration, Threshold, calibrate, precision_at
+from daag.rewards.calibration import Calibration, calibrate, precision_at
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
 from daag.rewards.labelling import shown
@@ -70,19 +70,14 @@ def calibrated(detector: ClipDetector, scenes: LabelledScenes, rng: np.random.Ge
     thresholds = dict(calibrate(scores, positive, known, objects, rng, prevalence=0.1).thresholds)
     asked = questions(detector, scenes)
     for relation in captions.language.relations:
-        if relation in UNTOLD:
-            thresholds[relation] = Threshold(
-                1.0, 0.0, (0.0, 0.0), 0.0, 0, 0, False, "frames"
-            )  # never claimed
-            continue
         pairs = [
             (score, true)
             for each in asked
             for fact, score, true in zip(each.facts, each.scores, each.true, strict=True)
-            if fact.relation == relation and fact in captions.index
+            if fact.relation == relation and not is_held_out(fact)
         ]
         scored, labels = (np.array(column) for column in zip(*pairs, strict=True))
-        example = next(fact.description for fact in captions.facts if fact.relation == relation)
+        example = next(fact.description for each in asked for fact in each.facts if fact.relation == relation)
         try:
             found = calibrate(
                 scored[:, None].astype(np.float32),

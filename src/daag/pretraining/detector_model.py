@@ -13,6 +13,7 @@ from transformers import VisionTextDualEncoderConfig, VisionTextDualEncoderModel
 from daag.pretraining.captions import Captions
 from daag.pretraining.labelled_scenes import Batch
 from daag.pretraining.withheld import unseen_together
+from daag.rewards.board_tower import BoardTowerConfig
 from daag.rewards.clip import Preprocessing, View, register_towers
 from daag.rewards.text_tower import TextTowerConfig
 from daag.rewards.vision_tower import VisionTowerConfig
@@ -45,7 +46,9 @@ BARE_PATCHES = 0.06
 """Share of a picture's other patches that are compared with captions, of which none is true of them."""
 
 
-def build_model(vision: VisionTowerConfig, vocabulary_size: int) -> VisionTextDualEncoderModel:
+def build_model(
+    vision: VisionTowerConfig | BoardTowerConfig, vocabulary_size: int
+) -> VisionTextDualEncoderModel:
     """A small dual encoder of our own two towers, for 64 x 64 pictures and a closed language.
 
     CLIP's vision transformer was tried first: after 140,000 pictures it told colours apart and took kinds for chance

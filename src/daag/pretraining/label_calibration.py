@@ -30,10 +30,14 @@ labels are right 3 % less often."""
 TARGETS = {"language-table": 0.95}
 """Of worlds where that does not show: what can be labelled there speaks of one object."""
 
+NEVER = Threshold(1.0, 0.0, (0.0, 0.0), 0.0, 0, 0, False, "episodes")
+"""Of what is never claimed."""
+
 NUM_CANDIDATES = 60
 
-HYSTERESIS = {"language-table": 0.06}
-"""Of worlds in which little changes from one observation to the next, cosine similarity; measured (docs/log.md)."""
+FLICKER = {"language-table": (0.02, 2)}
+"""Hysteresis, cosine similarity, and patience, observations, of worlds in which little changes from one observation to the
+next; measured (docs/log.md)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +56,7 @@ def judge(world: str, detector: ClipDetector, num_episodes: int) -> list[JudgedE
     """Explore tasks that are not held out, and score everything that could be claimed."""
     planner, judged = make_planner(env_name=world), []
     for explored in explore(world, num_episodes, SEED, motion_frames=0, held_out=False):
-        descriptions = tuple(
-            text
-            for text in planner.describe(explored.episode.objects)
-            if family_of(text) in detector.calibration.thresholds
-        )
+        descriptions = tuple(planner.describe(explored.episode.objects))
         frames = detector.embed_frames(explored.episode.observations)
         pairs = zip(explored.facts, explored.facts[1:], strict=False)
         achieved = frozenset().union(*(after - before for before, after in pairs))
@@ -75,16 +75,23 @@ def calibrated_for_labels(
     detector: ClipDetector,
     episodes: Sequence[JudgedEpisode],
     rng: np.random.Generator,
-    hysteresis: float = 0.0,
+    flicker: tuple[float, int] = (0.0, 1),
     target: float = TARGET,
 ) -> ClipDetector:
     """The detector with thresholds of its relations at which its labels are right often enough.
 
     Of the thresholds that reach the target the one that finds most is taken. Where none does, the threshold is 1 and nothing
     is claimed: labels that are often wrong do more harm than none. A relation that the episodes have too few examples of
-    keeps its threshold.
+    keeps its threshold; without one, it is never claimed.
     """
-    calibration = replace(detector.calibration, hysteresis=hysteresis)
+    hysteresis, patience = flicker
+    asked = {family_of(text) for episode in episodes for text in episode.descriptions}
+    calibration = replace(
+        detector.calibration,
+        thresholds={**dict.fromkeys(sorted(asked), NEVER), **detector.calibration.thresholds},
+        hysteresis=hysteresis,
+        patience=patience,
+    )
     relations = [family for family in calibration.thresholds if family != OBJECT_FAMILY]
     for relation in relations * 2:  # twice, since claims of one relation give way to better ones of the other
         calibration = _with_threshold(calibration, relation, episodes, rng, target)
@@ -113,11 +120,11 @@ def _with_threshold(
         sum(int((episode.achieved == truth)[_asked(episode, relation)].sum()) for episode in episodes)
         for truth in (True, False)
     )
-    best = Threshold(1.0, 0.0, (0.0, 0.0), 0.0, num_true, num_false, False, "episodes")
+    best = replace(NEVER, num_positives=num_true, num_negatives=num_false)
     for value in np.unique(np.quantile(true_scores, np.linspace(0.0, 0.98, NUM_CANDIDATES))):
         counts = np.array(
             [
-                _count(episode, {**levels, relation: float(value)}, relation, calibration.hysteresis)
+                _count(episode, {**levels, relation: float(value)}, relation, calibration)
                 for episode in episodes
             ]
         )
@@ -148,10 +155,12 @@ def _asked(episode: JudgedEpisode, relation: str) -> Bool[np.ndarray, "M"]:
 
 
 def _count(
-    episode: JudgedEpisode, levels: dict[str, float], relation: str, hysteresis: float
+    episode: JudgedEpisode, levels: dict[str, float], relation: str, calibration: Calibration
 ) -> tuple[int, int]:
     """Right labels, and labels."""
     thresholds = np.array([levels[family_of(text)] for text in episode.descriptions], dtype=np.float32)
-    claims = came_to_show(episode.scores, thresholds, episode.descriptions, hysteresis).any(axis=0)
+    claims = came_to_show(
+        episode.scores, thresholds, episode.descriptions, calibration.hysteresis, calibration.patience
+    ).any(axis=0)
     asked = _asked(episode, relation)
     return int((claims & episode.achieved & asked).sum()), int((claims & asked).sum())

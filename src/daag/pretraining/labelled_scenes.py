@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int8, Int64, UInt8
+from jaxtyping import Bool, Float, Float32, Int8, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional
 
@@ -50,6 +50,8 @@ class LabelledScenes:
     """Of which objects nothing is told about what they rest on, carry, and stand next to; see `hushed_of`."""
     ruled_out: Bool[Tensor, "N I A"]
     """Kinds that an object cannot be said not to have, or not to rest on or carry; see `ruled_out_of`."""
+    points: Float[Tensor, "N I 4"]
+    """Where each id is; see `RenderedScene.points`."""
     frames_per_clip: int = 1
     """So many scenes that follow each other show the same objects."""
 
@@ -71,7 +73,15 @@ class LabelledScenes:
                 "expected a pool without held-out combinations; render it anew with daag.pretraining.scenes"
             )
         names = [pool.object_names[int(frame)] for frame in frames]
-        scenes = cls._make(pool.world, rgb, pool.shapes(frames), pool.segmentation(frames), names, facts)
+        scenes = cls._make(
+            pool.world,
+            rgb,
+            pool.shapes(frames),
+            pool.segmentation(frames),
+            names,
+            facts,
+            pool.points(frames),
+        )
         return replace(scenes, frames_per_clip=pool.frames_per_clip)
 
     @classmethod
@@ -84,6 +94,7 @@ class LabelledScenes:
             np.stack([scene.segmentation for scene in scenes]).astype(np.int8),
             [scene.object_names for scene in scenes],
             [scene.facts for scene in scenes],
+            np.stack([scene.points for scene in scenes]),
         )
 
     @classmethod
@@ -95,6 +106,7 @@ class LabelledScenes:
         segmentation: np.ndarray,
         names: Sequence[dict[int, str]],
         facts: Sequence[tuple[Fact, ...]],
+        points: Float32[np.ndarray, "N I 4"],
     ) -> "LabelledScenes":
         captions = captions_of(language_of(world))
         look_index = {str(look): i for i, look in enumerate(captions.looks)}
@@ -126,6 +138,7 @@ class LabelledScenes:
             tuple(facts),
             hushed_of(captions, seen, own, under, over),
             ruled_out_of(captions, own, under, over),
+            torch.from_numpy(np.ascontiguousarray(points)),
         )
 
 
@@ -189,7 +202,7 @@ def draw_batch(
     """
     segmentation = scenes.segmentation[index]
     is_crop = torch.rand(len(index), generator=generator) < crop_share
-    grid = _random_windows(segmentation, scenes.captions, is_crop, generator)
+    grid = random_windows(segmentation, scenes.captions, is_crop, generator)
     both = torch.cat([scenes.rgb[index], scenes.shapes[index]], dim=-1).permute(0, 3, 1, 2).float() / 255
     both = functional.grid_sample(both, grid, mode="bilinear", padding_mode="border", align_corners=False)
     pixels, shapes = both.split(3, dim=1)
@@ -200,7 +213,7 @@ def draw_batch(
     looks, hushed = scenes.looks[index], scenes.hushed[index]
     positive, known = _labels(scenes.captions, looks, coverage, scenes.relations[index], is_crop)
     known &= positive | ~about_hushed(scenes.captions, looks, hushed)
-    pixels, shapes = _recolour(pixels, generator), _recolour(_mixed_colours(shapes, generator), generator)
+    pixels, shapes = recolour(pixels, generator), recolour(mixed_colours(shapes, generator), generator)
     return _batch(scenes, index, pixels, shapes, coverage, positive, known)
 
 
@@ -263,7 +276,7 @@ def _coverage(ids: Int64[Tensor, "B 64 64"]) -> Float[Tensor, "B P I"]:
     return functional.avg_pool2d(per_pixel, PATCH_PIXELS).flatten(2).transpose(1, 2)
 
 
-def _random_windows(
+def random_windows(
     segmentation: Int8[Tensor, "B 64 64"],
     captions: Captions,
     is_crop: Bool[Tensor, "B"],
@@ -289,7 +302,7 @@ def _random_windows(
     return functional.affine_grid(theta, [count, 1, 64, 64], align_corners=False)
 
 
-def _recolour(pixels: Float[Tensor, "B 3 64 64"], generator: torch.Generator) -> Float[Tensor, "B 3 64 64"]:
+def recolour(pixels: Float[Tensor, "B 3 64 64"], generator: torch.Generator) -> Float[Tensor, "B 3 64 64"]:
     """Brightness within 15 %, tint within 3 %, and pixel noise."""
     shape = (len(pixels), 1, 1, 1)
     brightness = 1 + 0.15 * (2 * torch.rand(shape, generator=generator) - 1)
@@ -298,7 +311,7 @@ def _recolour(pixels: Float[Tensor, "B 3 64 64"], generator: torch.Generator) ->
     return (pixels * brightness * tint + noise).clamp(0, 1)
 
 
-def _mixed_colours(
+def mixed_colours(
     pixels: Float[Tensor, "B 3 64 64"], generator: torch.Generator
 ) -> Float[Tensor, "B 3 64 64"]:
     """Channels in random order: a picture in which objects have any colour makes six."""

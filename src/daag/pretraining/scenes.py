@@ -17,7 +17,7 @@ from typing import Literal
 import mujoco
 import numpy as np
 import tyro
-from jaxtyping import Float16, Int8, Int16, UInt8
+from jaxtyping import Float16, Float32, Float64, Int8, Int16, UInt8
 from rich.progress import track
 
 from daag.envs.camera import RayCastCamera, View
@@ -25,7 +25,7 @@ from daag.envs.scene_model import SceneModel
 from daag.envs.shading import Surfaces
 from daag.errors import ModelError, SceneError
 from daag.pretraining import layouts, pushes, viewpoints
-from daag.pretraining.captions import is_withheld
+from daag.pretraining.captions import NUM_IDS, is_withheld
 from daag.tasks import Fact
 
 WorldName = Literal["rgb-stacking", "room", "language-table"]
@@ -56,6 +56,9 @@ class RenderedScene:
     segmentation: Int16[np.ndarray, "H W"]
     object_names: dict[int, str]
     facts: tuple[Fact, ...]
+    points: Float32[np.ndarray, "I 4"]
+    """Where the middle of each id is: x and y in pixels, and on the table in metres. Id 0 is what pushes things about; NaN
+    where there is no such object, or it has no place of its own."""
 
 
 def random_scene(world: WorldName, rng: np.random.Generator, held_out: bool = False) -> RenderedScene:
@@ -103,7 +106,8 @@ def random_clip(
             camera.render(scene_model.model, data, surfaces, scene_model.scene.light)
             for surfaces in (scene_model.surfaces, _in_any_colours(rng, scene_model))
         )
-        frames.append(_rendered(seen, shapes.rgb, scene_model, facts))
+        points = _points(scene_model, data.qpos, size_pixels)
+        frames.append(_rendered(seen, shapes.rgb, scene_model, facts, points))
     return frames
 
 
@@ -119,11 +123,32 @@ def _in_any_colours(rng: np.random.Generator, scene_model: SceneModel) -> Surfac
     return replace(surfaces, albedo=albedo)
 
 
+def _points(
+    scene_model: SceneModel, qpos: Float64[np.ndarray, "Q"], size_pixels: int
+) -> Float32[np.ndarray, "I 4"]:
+    camera = scene_model.camera_at(qpos)
+    places = {0: scene_model.hand_at(qpos)}
+    for index in range(len(scene_model.scene.objects)):
+        joint = scene_model.free_joint(index)
+        places[index + 1] = None if joint is None else qpos[joint][:3]
+    points = np.full((NUM_IDS, 4), np.nan, dtype=np.float32)
+    for key, place in places.items():
+        if place is not None:
+            to_pixel = np.linalg.inv(camera.pixel_to_plane(size_pixels, size_pixels, float(place[2])))
+            x, y, depth = to_pixel @ np.array([place[0], place[1], 1.0])
+            points[key] = x / depth, y / depth, place[0], place[1]
+    return points
+
+
 def _rendered(
-    view: View, shapes: UInt8[np.ndarray, "H W 3"], scene_model: SceneModel, facts: tuple[Fact, ...]
+    view: View,
+    shapes: UInt8[np.ndarray, "H W 3"],
+    scene_model: SceneModel,
+    facts: tuple[Fact, ...],
+    points: Float32[np.ndarray, "I 4"],
 ) -> RenderedScene:
     names = dict(enumerate(scene_model.scene.names, start=1))
-    return RenderedScene(view.rgb, shapes, view.depth, view.normals, view.segmentation, names, facts)
+    return RenderedScene(view.rgb, shapes, view.depth, view.normals, view.segmentation, names, facts, points)
 
 
 ARRAYS: dict[str, tuple[tuple[int, ...], type]] = {
@@ -134,6 +159,9 @@ ARRAYS: dict[str, tuple[tuple[int, ...], type]] = {
     "segmentation": ((), np.int8),
 }
 """What a pool holds of each pixel, by name: shape and type."""
+
+POINTS = "points"
+"""What it holds of each id."""
 
 
 class ScenePool:
@@ -153,7 +181,9 @@ class ScenePool:
                 dict(enumerate(item["objects"], start=1)) for item in raw
             ]
             self.facts: list[tuple[Fact, ...]] = [tuple(map(Fact.parse, item["facts"])) for item in raw]
-            self._arrays = {name: np.load(directory / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
+            self._arrays = {
+                name: np.load(directory / f"{name}.npy", mmap_mode="r") for name in (*ARRAYS, POINTS)
+            }
             self.num_frames = len(raw)
             lengths = {name: len(array) for name, array in self._arrays.items()}
             if set(lengths.values()) != {self.num_frames}:
@@ -168,7 +198,7 @@ class ScenePool:
         return self.num_frames
 
     def __getitem__(self, frame: int) -> RenderedScene:
-        arrays = {name: np.asarray(self._arrays[name][frame]) for name in ARRAYS}
+        arrays = {name: np.asarray(array[frame]) for name, array in self._arrays.items()}
         arrays["segmentation"] = arrays["segmentation"].astype(np.int16)
         return RenderedScene(**arrays, object_names=self.object_names[frame], facts=self.facts[frame])
 
@@ -183,6 +213,10 @@ class ScenePool:
     def segmentation(self, frames: np.ndarray) -> np.ndarray:
         """The segmentations of some frames, int8 (N, H, W)."""
         return np.asarray(self._arrays["segmentation"][frames])
+
+    def points(self, frames: np.ndarray) -> Float32[np.ndarray, "N I 4"]:
+        """Where the ids of some frames are; see `RenderedScene.points`."""
+        return np.asarray(self._arrays[POINTS][frames])
 
 
 @dataclass(frozen=True)
@@ -225,6 +259,9 @@ def write_pool(config: PoolConfig) -> None:
         name: np.lib.format.open_memmap(config.out / f"{name}.npy", "w+", dtype, (count, size, size, *shape))
         for name, (shape, dtype) in ARRAYS.items()
     }
+    arrays[POINTS] = np.lib.format.open_memmap(
+        config.out / f"{POINTS}.npy", "w+", np.float32, (count, NUM_IDS, 4)
+    )
     with (config.out / "scenes.jsonl").open("w") as lines:
         frame = 0
         for clip in config.clips():

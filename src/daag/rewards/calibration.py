@@ -78,8 +78,13 @@ class Calibration:
     """How far below its threshold a description's score must have been before it can come to be shown again, cosine
     similarity. Where little changes from one observation to the next a score near its threshold crosses it many times. 0:
     any lower score will do."""
+    patience: int = 1
+    """For how many observations in a row that must have been so, unless it was so from the start. More than one where
+    something may hide for a moment what was there all along."""
 
     def __post_init__(self) -> None:
+        if self.patience < 1:
+            raise RewardDetectorError(f"expected a patience of at least 1 observation, got {self.patience}")
         if not 0.0 <= self.hysteresis <= 1.0:
             raise RewardDetectorError(f"expected a hysteresis in [0, 1], got {self.hysteresis}")
 
@@ -105,6 +110,8 @@ class Calibration:
         told = asdict(self)
         if not self.hysteresis:  # as before there was such a thing, so that hashes stay
             del told["hysteresis"]
+        if self.patience == 1:
+            del told["patience"]
         return json.dumps(told, indent=1, sort_keys=True)
 
     @classmethod
@@ -120,8 +127,13 @@ class Calibration:
                 family: Threshold(**{**item, "precision_ci95": tuple(item["precision_ci95"])})
                 for family, item in raw["thresholds"].items()
             }
-            hysteresis = float(raw.get("hysteresis", 0.0))
-            return cls(thresholds, float(raw["target_precision"]), float(raw["prevalence"]), hysteresis)
+            return cls(
+                thresholds,
+                float(raw["target_precision"]),
+                float(raw["prevalence"]),
+                float(raw.get("hysteresis", 0.0)),
+                int(raw.get("patience", 1)),
+            )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RewardDetectorError(
                 f"expected a calibration as JSON, got {text[:80]!r} ({error})"

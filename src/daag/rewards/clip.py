@@ -265,6 +265,16 @@ class ClipDetector:
         """How far below its threshold a description's score must have been before it can come to be shown again; 0: any."""
         return self.calibration.hysteresis
 
+    @property
+    def patience(self) -> int:
+        """For how many looks in a row that must have been so, unless it was so from the start."""
+        return self.calibration.patience
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of places that come first among a frame's vectors, and columns; 1 where a frame has one vector."""
+        return int(getattr(self.model.vision_model, "num_rows", 1))
+
     def success_threshold(self, description: str) -> float:
         """The cosine similarity in [-1, 1] at or above which a frame counts as showing `description`.
 

@@ -11,7 +11,8 @@ from jaxtyping import Float32, UInt8
 class RewardDetector(Protocol):
     """Says how well a frame shows what a description says.
 
-    A frame is looked at in V views, and in each has one vector, or one for each of L places in it; see `similarity`.
+    A frame is looked at in V views, and in each has L vectors: one, or one for each place in it, after which others may come
+    that belong to no place; see `similarity`.
     """
 
     @property
@@ -21,7 +22,8 @@ class RewardDetector(Protocol):
     def embed_frames(
         self, frames: UInt8[np.ndarray, "N H W 3"], num_views: int | None = None
     ) -> Float32[np.ndarray, "N V L D"]:
-        """Unit vectors of the places of RGB frames; L = 1 where a model has one vector for the whole frame.
+        """Unit vectors of RGB frames: of places row by row (`num_rows`), then of what has no place of its own; L = 1 where a
+        model has one vector for the whole frame.
 
         Args:
             frames: any size.
@@ -35,6 +37,15 @@ class RewardDetector(Protocol):
     def hysteresis(self) -> float:
         """How far below its threshold a description's score must have been before it can come to be shown again; 0: any."""
 
+    @property
+    def patience(self) -> int:
+        """For how many looks in a row that must have been so, unless it was so from the start; at least 1."""
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of places that come first among a frame's vectors, and columns, over the whole frame; 1 where a frame has one
+        vector."""
+
     def success_threshold(self, description: str) -> float:
         """The cosine similarity in [-1, 1] at or above which a frame counts as showing `description`.
 
@@ -46,7 +57,7 @@ class RewardDetector(Protocol):
 def similarity(
     frames: Float32[np.ndarray, "N V L D"], descriptions: Float32[np.ndarray, "M D"]
 ) -> Float32[np.ndarray, "N M"]:
-    """Scores of frames and descriptions: the cosine similarity in [-1, 1] of the place that fits best, averaged over views.
+    """Scores of frames and descriptions: the cosine similarity in [-1, 1] of the vector that fits best, averaged over views.
 
     Args:
         frames: from `embed_frames`.

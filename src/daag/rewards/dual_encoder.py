@@ -22,6 +22,7 @@ from transformers import (
 from transformers.utils.hub import cached_file
 
 from daag.errors import ModelError
+from daag.rewards.board_tower import BoardTower, BoardTowerConfig
 from daag.rewards.open_clip import CONFIG_FILE, load_open_clip, open_clip_preprocessing
 from daag.rewards.preprocessing import PREPROCESSOR_FILE, Preprocessing
 from daag.rewards.text_tower import TextTower, TextTowerConfig
@@ -167,7 +168,8 @@ def check_fits(model: DualEncoder, tokenizer: PreTrainedTokenizerFast, preproces
 def register_towers() -> None:
     """Tell transformers' Auto classes of the embedded detectors' towers, so that `from_pretrained` finds them. Harmless
     if repeated."""
-    for config, tower in ((VisionTowerConfig, VisionTower), (TextTowerConfig, TextTower)):
+    towers = (VisionTowerConfig, VisionTower), (BoardTowerConfig, BoardTower), (TextTowerConfig, TextTower)
+    for config, tower in towers:
         AutoConfig.register(config.model_type, config, exist_ok=True)
         AutoModel.register(config, tower, exist_ok=True)
 

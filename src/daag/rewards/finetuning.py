@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from daag.errors import ConfigError, RewardDetectorError
 from daag.rewards.adapters import AdapterConfig, with_adapters
+from daag.rewards.board_tower import BoardTower
 from daag.rewards.calibration import family_of
 from daag.rewards.claims import Claims
 from daag.rewards.clip import ClipDetector
@@ -274,4 +275,4 @@ def hold_out(
 
 def _is_convolutional(model: DualEncoder) -> bool:
     """Whether pictures are better laid out channels last: of the embedded detectors."""
-    return isinstance(model.vision_model, VisionTower)
+    return isinstance(model.vision_model, VisionTower | BoardTower)

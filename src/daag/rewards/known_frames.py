@@ -57,6 +57,8 @@ class KnownFrames:
         return vectors
 
     hysteresis = 0.0
+    patience = 1
+    num_rows = 1
 
     def success_threshold(self, description: str) -> float:  # noqa: ARG002 - the protocol's signature
         """Below any score of what is shown, for up to 20 descriptions a frame; above the others' 0."""

@@ -21,8 +21,8 @@ def label(episode: Episode, descriptions: Sequence[str], detector: RewardDetecto
     """Find the descriptions that an episode came to show.
 
     An observation from the second on achieves a description if it shows it and the observation before did not; with a
-    detector that has some `hysteresis`, if the description was clearly not shown since it was last. What is lost and found
-    again is achieved again. The steps that led to an achievement count from the end of the one
+    detector that has some `hysteresis` or `patience`, if the description was clearly, or for long enough, not shown since
+    it was last. What is lost and found again is achieved again. The steps that led to an achievement count from the end of the one
     before it, of any description, and not from before the description was last shown: what leads out of sight of
     something is not on the way to it.
 
@@ -69,7 +69,7 @@ def label_embeddings(
     holds = shown(scores, thresholds, descriptions)
     achievements = []
     start = previous_end = 0
-    begins = _begins(holds, scores, thresholds, detector.hysteresis)
+    begins = _begins(holds, scores, thresholds, detector.hysteresis, detector.patience)
     for step, which in zip(*np.nonzero(begins), strict=True):
         end = int(step) + 1
         if end != previous_end:
@@ -86,6 +86,7 @@ def came_to_show(
     thresholds: Float32[np.ndarray, "M"],
     descriptions: Sequence[str],
     hysteresis: float = 0.0,
+    patience: int = 1,
 ) -> Bool[np.ndarray, "T M"]:
     """Which descriptions observations 1..T show that were not shown before each.
 
@@ -95,8 +96,10 @@ def came_to_show(
         descriptions: the M descriptions.
         hysteresis: how far below its threshold a score must have been for its description not to have been shown; 0: not to
             be shown is enough.
+        patience: how many observations in a row that must have been so; at the start one is enough.
     """
-    return _begins(shown(scores, thresholds, descriptions), scores, thresholds, hysteresis)
+    holds = shown(scores, thresholds, descriptions)
+    return _begins(holds, scores, thresholds, hysteresis, patience)
 
 
 def _begins(
@@ -104,13 +107,14 @@ def _begins(
     scores: Float32[np.ndarray, "O M"],
     thresholds: Float32[np.ndarray, "M"],
     hysteresis: float,
+    patience: int,
 ) -> Bool[np.ndarray, "T M"]:
-    """When what holds was absent since it last held. No description is both at once."""
+    """When what holds was absent, for long enough, since it last held. No description is both at once."""
     absent = scores < thresholds - hysteresis if hysteresis else ~holds
     steps = np.arange(len(holds))[:, None]
-    held_last, absent_last = (
-        np.maximum.accumulate(np.where(which, steps, -1), axis=0) for which in (holds, absent)
-    )
+    held_last = np.maximum.accumulate(np.where(holds, steps, -1), axis=0)
+    there_last = np.maximum.accumulate(np.where(absent, -patience, steps), axis=0)
+    absent_last = np.maximum.accumulate(np.where(steps - there_last >= patience, steps, -1), axis=0)
     return np.asarray(holds[1:] & (absent_last > held_last)[:-1])
 
 

@@ -67,6 +67,7 @@ class VisionTower(PreTrainedModel):
     config_class = VisionTowerConfig
     main_input_name = "pixel_values"
     input_modalities = ("image",)
+    num_rows = 8
 
     def __init__(self, config: VisionTowerConfig) -> None:
         super().__init__(config)

@@ -54,6 +54,10 @@ class LanguageTableModel(SceneModel):
         start = len(EFFECTOR_JOINTS) + 7 * index
         return slice(start, start + 7)
 
+    def hand_at(self, qpos: np.ndarray) -> Float64[np.ndarray, "3"]:
+        """The effector's axis, half as high as the blocks."""
+        return np.array([*effector_of(qpos), _HALF_HEIGHT])
+
     def lay(
         self, data: mujoco.MjData, effector: Float64[np.ndarray, "2"], poses: Float64[np.ndarray, "N 3"]
     ) -> None:
