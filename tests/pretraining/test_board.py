@@ -22,7 +22,7 @@ from daag.rewards.cells import CELL
 from daag.rewards.clip import ClipDetector
 from daag.rewards.detector import similarity
 from daag.rewards.vocabulary import word_tokenizer
-from daag.tasks import BOARD, Fact, is_held_out, possible_facts, word_swaps
+from daag.tasks import BOARD, RELATIONS, Fact, is_held_out, possible_facts, word_swaps
 
 CAPTIONS = captions_of(BOARD)
 
@@ -54,6 +54,8 @@ def test_what_holds_between_blocks_is_told_of_both_unless_it_is_held_out(truth):
             else:
                 second, column = present[looks.index(fact.target)], between.index(fact.relation)
                 held, told = truth.between[row, first, second, column], truth.told[row, first, second, column]
+                if RELATIONS[fact.relation].symmetric:
+                    assert held == truth.between[row, second, first, column]
             assert bool(held) == (fact in facts) and bool(told) == (not is_held_out(fact))
         missing = [key for key, look in enumerate(ids) if look < 0]
         assert not truth.told[row, missing].any() and not truth.told[row][:, missing].any()

@@ -24,7 +24,8 @@ NUM_IDS = max(MAX_OBJECTS.values()) + 1
 
 UNTOLD: tuple[Relation, ...] = ("apart from",)
 """Relations without a caption: of nearly any two objects of a board it is true that they are apart, wherever they are, so
-that no place of a picture shows it."""
+that no place of a picture shows it, and hardly a picture shows no two that are held out. A detector that finds points
+is told it of pairs (`board_lessons`)."""
 
 
 def is_withheld(fact: Fact) -> bool:

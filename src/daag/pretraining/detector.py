@@ -6,6 +6,10 @@ on crops. `ready` goes on from it with relations: "the red cube is on the blue c
     python -m daag.pretraining.detector --stage base --pool checkpoints/pool --out checkpoints/detector
     python -m daag.pretraining.detector --stage ready --pool checkpoints/pool --out checkpoints/detector
 
+On Language Table `ready` finds blocks as points and begins anew, without `base`:
+
+    python -m daag.pretraining.detector --stage ready --world language-table --pool checkpoints/pool-board --out checkpoints/board
+
 `--start DIRECTORY` goes on from the weights of a finished detector instead, such as the shipped one; of a detector of
 another shape it takes what fits.
 

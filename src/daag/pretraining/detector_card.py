@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from daag.rewards.board_tower import BoardTower
 from daag.rewards.clip import ClipDetector
 
 _BASE = (
@@ -15,9 +16,8 @@ _KNOWS = {
     "base-language-table": _BASE.replace("red cube", "red moon").replace("a cube", "a moon"),
     "ready": "objects and colours, and the relations `on` and `next to` between two of them "
     "(`the red cube is on the blue cube`).",
-    "ready-language-table": "blocks and colours; it was also taught the relations of the board but for `apart from`, and the tables below "
-    "say how far that got (`the red moon is to the "
-    "left of the blue cube`, `... is touching ...`, `... is above ...`, `... is in the middle`, `the pointer is at ...`).",
+    "ready-language-table": "blocks and colours, and all relations of the board (`the red moon is to the left of the blue cube`, "
+    "`... is touching ...`, `... is above ...`, `... is apart from ...`, `... is in the middle`, `the pointer is at ...`).",
     "ready-room": "objects and colours, and which object one stands before (`the red ball is right in front`).",
 }
 _SCENES = {
@@ -28,6 +28,14 @@ _SCENES = {
     "room": "views of random rooms of `daag.pretraining.scenes` (2 to 7 objects of 8 colours and 7 kinds, among furniture, "
     "from before an object and from elsewhere, in the room's `plain` look)",
 }
+_SIGNAL = {
+    "places": "captions with exact labels; and, through heads that are thrown away afterwards, what each 8 x 8 patch shows.",
+    "points": "where blocks and effector are, on the board and in the picture, what kind and colour each block is, and which "
+    "relations hold of it; no held-out combination among them. Words are not learnt: each names dimensions of a vector "
+    "(`daag.rewards.board_tower`).",
+}
+"""What a detector is told that sees places, and one that finds points."""
+
 _HARDER = {
     "rgb-stacking": " Scenes are placed at random, with towers, dropped objects and the gripper in the way; they are harder "
     "than what an agent meets while exploring.",
@@ -55,6 +63,7 @@ def write_card(
         metrics: on fresh scenes.
     """
     world = next((name for name in _SCENES if stage.endswith(f"-{name}")), "rgb-stacking")
+    signal = "points" if isinstance(detector.model.vision_model, BoardTower) else "places"
     size = sum(parameter.numel() for parameter in detector.model.parameters())
     lines = [
         f"# Reward detector `{stage}`",
@@ -69,8 +78,7 @@ def write_card(
         f"- Data: {_SCENES[world]}. No picture and no caption shows a combination of "
         "`daag.tasks.held_out`. A second picture of each scene, from which only shapes are learnt, has objects in any "
         "colours; no caption speaks of those.",
-        "- Training signal: captions with exact labels; and, through heads that are thrown away afterwards, what each "
-        "8 x 8 patch shows.",
+        f"- Training signal: {_SIGNAL[signal]}",
         "",
         "## On fresh scenes",
         "",

@@ -342,7 +342,7 @@ def _lengths(points: Points) -> Float[Tensor, "B K L"]:
 
 def _completed(said: Float[Tensor, "B L S"]) -> Float[Tensor, "B L C"]:
     """With what is missing to length 1, and nothing where sentences alone say something."""
-    missing = (1.0 - said.square().sum(-1, keepdim=True)).clamp(min=0.0).sqrt()
+    missing = (1.0 - said.square().sum(-1, keepdim=True)).clamp(min=1e-6).sqrt()  # a root of 0 has no slope
     return torch.cat([said, missing, torch.zeros_like(missing)], -1)
 
 
