@@ -113,7 +113,7 @@ def train(config: PretrainConfig, console: Console) -> None:
     if config.stage == "ready":
         judged = judge(config.world, detector, config.label_episodes)
         detector = calibrated_for_labels(
-            detector, judged, rng, FLICKER.get(config.world, (0.0, 1)), TARGETS.get(config.world, TARGET)
+            detector, judged, rng, FLICKER.get(config.world), TARGETS.get(config.world, TARGET)
         )
     detector.save_pretrained(directory, half=True)
     facts = {

@@ -30,6 +30,7 @@ from daag.pretraining.labelled_scenes import Batch, LabelledScenes, draw_batch
 from daag.pretraining.scenes import WorldName
 from daag.rewards.clip import ClipDetector
 from daag.rewards.muon import Muon
+from daag.rewards.preprocessing import Preprocessing
 from daag.rewards.vision_tower import VisionTowerConfig
 from daag.tasks import language_of
 
@@ -304,7 +305,9 @@ class Trainer:
 
     def detector(self, scenes: LabelledScenes | None) -> ClipDetector:
         """The model as it stands, calibrated on scenes where any are given."""
-        preprocessing = preprocessing_of(captions_of(language_of(self.config.world)))
+        captions = captions_of(language_of(self.config.world))
+        # Points are found wherever they are; what lies across two places needs more views.
+        preprocessing = Preprocessing() if self.config.finds_points else preprocessing_of(captions)
         detector = ClipDetector(self.run.model, self.tokenizer, preprocessing)
         return calibrated(detector, scenes, np.random.default_rng(self.config.seed)) if scenes else detector
 

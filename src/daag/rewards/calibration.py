@@ -81,6 +81,8 @@ class Calibration:
     patience: int = 1
     """For how many observations in a row that must have been so, unless it was so from the start. More than one where
     something may hide for a moment what was there all along."""
+    unseen: Mapping[str, float] = field(default_factory=dict)
+    """By family, the score below which a frame does not show what a description speaks of: then it is not known to be gone."""
 
     def __post_init__(self) -> None:
         if self.patience < 1:
@@ -112,6 +114,8 @@ class Calibration:
             del told["hysteresis"]
         if self.patience == 1:
             del told["patience"]
+        if not self.unseen:
+            del told["unseen"]
         return json.dumps(told, indent=1, sort_keys=True)
 
     @classmethod
@@ -133,6 +137,7 @@ class Calibration:
                 float(raw["prevalence"]),
                 float(raw.get("hysteresis", 0.0)),
                 int(raw.get("patience", 1)),
+                {family: float(score) for family, score in raw.get("unseen", {}).items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RewardDetectorError(

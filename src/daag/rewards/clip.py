@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerFast
 import daag
 from daag.errors import ModelError, RewardDetectorError, UnknownNameError
 from daag.rewards.adapters import ADAPTER_CONFIG, base_of, has_adapters, load_adapters, save_adapters
-from daag.rewards.calibration import Calibration
+from daag.rewards.calibration import Calibration, family_of
 from daag.rewards.dual_encoder import (
     PADDED_TO_THE_END,
     Dtype,
@@ -269,6 +269,10 @@ class ClipDetector:
     def patience(self) -> int:
         """For how many looks in a row that must have been so, unless it was so from the start."""
         return self.calibration.patience
+
+    def unseen_below(self, description: str) -> float:
+        """The score below which a frame does not show what a description speaks of, so that it may be so or not; -1: none."""
+        return self.calibration.unseen.get(family_of(description), -1.0)
 
     @property
     def num_rows(self) -> int:

@@ -41,6 +41,9 @@ class RewardDetector(Protocol):
     def patience(self) -> int:
         """For how many looks in a row that must have been so, unless it was so from the start; at least 1."""
 
+    def unseen_below(self, description: str) -> float:
+        """The score below which a frame does not show what a description speaks of, so that it may be so or not; -1: none."""
+
     @property
     def num_rows(self) -> int:
         """Rows of places that come first among a frame's vectors, and columns, over the whole frame; 1 where a frame has one

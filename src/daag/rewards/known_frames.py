@@ -60,6 +60,10 @@ class KnownFrames:
     patience = 1
     num_rows = 1
 
+    def unseen_below(self, description: str) -> float:  # noqa: ARG002 - the protocol's signature
+        """What it was told it always knows."""
+        return -1.0
+
     def success_threshold(self, description: str) -> float:  # noqa: ARG002 - the protocol's signature
         """Below any score of what is shown, for up to 20 descriptions a frame; above the others' 0."""
         return 0.2

@@ -6,6 +6,7 @@ counted those would be paid for flying past.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -17,12 +18,24 @@ from daag.rewards.detector import RewardDetector, similarity
 from daag.tasks import RELATIONS, Fact
 
 
+@dataclass(frozen=True)
+class Absence:
+    """When a description counts as gone, so that it may come to be shown again. By default, when it is not shown."""
+
+    hysteresis: float = 0.0
+    """How far below its threshold a score must be; 0: not to be shown is enough."""
+    patience: int = 1
+    """For how many observations in a row; at the start one is enough."""
+    unseen: Float32[np.ndarray, "M"] | float = -1.0
+    """Scores below this, of each description, say nothing: what is out of sight is not known to be gone."""
+
+
 def label(episode: Episode, descriptions: Sequence[str], detector: RewardDetector) -> tuple[Achievement, ...]:
     """Find the descriptions that an episode came to show.
 
     An observation from the second on achieves a description if it shows it and the observation before did not; with a
-    detector that has some `hysteresis` or `patience`, if the description was clearly, or for long enough, not shown since
-    it was last. What is lost and found again is achieved again. The steps that led to an achievement count from the end of the one
+    detector that asks for more (`Absence`), if the description was clearly not shown, for long enough and in sight, since it
+    was last. What is lost and found again is achieved again. The steps that led to an achievement count from the end of the one
     before it, of any description, and not from before the description was last shown: what leads out of sight of
     something is not on the way to it.
 
@@ -69,7 +82,9 @@ def label_embeddings(
     holds = shown(scores, thresholds, descriptions)
     achievements = []
     start = previous_end = 0
-    begins = _begins(holds, scores, thresholds, detector.hysteresis, detector.patience)
+    unseen = np.array([detector.unseen_below(text) for text in descriptions], dtype=np.float32)
+    absence = Absence(detector.hysteresis, detector.patience, unseen)
+    begins = _begins(holds, scores, thresholds, absence)
     for step, which in zip(*np.nonzero(begins), strict=True):
         end = int(step) + 1
         if end != previous_end:
@@ -85,8 +100,7 @@ def came_to_show(
     scores: Float32[np.ndarray, "O M"],
     thresholds: Float32[np.ndarray, "M"],
     descriptions: Sequence[str],
-    hysteresis: float = 0.0,
-    patience: int = 1,
+    absence: Absence | None = None,
 ) -> Bool[np.ndarray, "T M"]:
     """Which descriptions observations 1..T show that were not shown before each.
 
@@ -94,27 +108,24 @@ def came_to_show(
         scores: cosine similarities in [-1, 1] of observations 0..T.
         thresholds: of each description.
         descriptions: the M descriptions.
-        hysteresis: how far below its threshold a score must have been for its description not to have been shown; 0: not to
-            be shown is enough.
-        patience: how many observations in a row that must have been so; at the start one is enough.
+        absence: when one was not shown; by default, when it is not.
     """
-    holds = shown(scores, thresholds, descriptions)
-    return _begins(holds, scores, thresholds, hysteresis, patience)
+    return _begins(shown(scores, thresholds, descriptions), scores, thresholds, absence or Absence())
 
 
 def _begins(
     holds: Bool[np.ndarray, "O M"],
     scores: Float32[np.ndarray, "O M"],
     thresholds: Float32[np.ndarray, "M"],
-    hysteresis: float,
-    patience: int,
+    absence: Absence,
 ) -> Bool[np.ndarray, "T M"]:
-    """When what holds was absent, for long enough, since it last held. No description is both at once."""
-    absent = scores < thresholds - hysteresis if hysteresis else ~holds
+    """When what holds was absent since it last held. No description is both at once."""
+    absent = scores < thresholds - absence.hysteresis if absence.hysteresis else ~holds
+    absent = absent & (scores >= absence.unseen)
     steps = np.arange(len(holds))[:, None]
     held_last = np.maximum.accumulate(np.where(holds, steps, -1), axis=0)
-    there_last = np.maximum.accumulate(np.where(absent, -patience, steps), axis=0)
-    absent_last = np.maximum.accumulate(np.where(steps - there_last >= patience, steps, -1), axis=0)
+    there_last = np.maximum.accumulate(np.where(absent, -absence.patience, steps), axis=0)
+    absent_last = np.maximum.accumulate(np.where(steps - there_last >= absence.patience, steps, -1), axis=0)
     return np.asarray(holds[1:] & (absent_last > held_last)[:-1])
 
 
