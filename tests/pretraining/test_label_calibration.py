@@ -9,6 +9,7 @@ from daag.pretraining.label_calibration import (
     FLICKER,
     TARGET,
     TARGETS,
+    Flicker,
     JudgedEpisode,
     calibrated_for_labels,
     judge,
@@ -24,6 +25,7 @@ TRUE, FALSE = "the red cube is on the green cube", "the white cube is on the red
 HELD_OUT = "the yellow cube is on the red cylinder"
 BESIDE = "the red cube is next to the blue cube"
 APART = "the white cube is on the black cube"
+SOMETHING_APART = np.array([[False, True, False], [False, True, False], [True, True, False]])
 
 
 def detector() -> ClipDetector:
@@ -46,7 +48,8 @@ def episodes(false_score: float, held_out_score: float = 0.0) -> list[JudgedEpis
         after = np.array([rng.uniform(0.5, 0.7), false_score * rng.uniform(0.9, 1.0), held_out_score])
         scores = np.stack([np.zeros(3), after]).astype(np.float32)
         counts = np.array([True, True, False])
-        made.append(JudgedEpisode((TRUE, FALSE, HELD_OUT), scores, np.array([True, False, False]), counts))
+        held = np.array([[False, False, False], [True, False, False]])
+        made.append(JudgedEpisode((TRUE, FALSE, HELD_OUT), scores, held, counts))
     return made
 
 
@@ -56,27 +59,30 @@ def flickering(dip: float) -> list[JudgedEpisode]:
     for episode in episodes(0.0):
         steady = np.array([0.0, 0.7, 0.0], dtype=np.float32)
         scores = np.stack([steady, steady - [0.0, dip, 0.0], episode.scores[1] + steady]).astype(np.float32)
-        made.append(JudgedEpisode((TRUE, APART, HELD_OUT), scores, episode.achieved, episode.counts))
+        made.append(JudgedEpisode((TRUE, APART, HELD_OUT), scores, SOMETHING_APART, episode.counts))
     return made
 
 
-def hiding() -> list[JudgedEpisode]:
+def hiding(hidden_score: float = 0.0) -> list[JudgedEpisode]:
     """As above, but what is apart all the time is out of sight for the second look."""
     made = []
     for episode in episodes(0.0):
-        there = np.array([0.0, 0.7, 0.0], dtype=np.float32)
-        hidden = np.array([0.0, 0.0, 0.0], dtype=np.float32)
-        scores = np.stack([there, hidden, there, episode.scores[1] + there]).astype(np.float32)
-        made.append(JudgedEpisode((TRUE, APART, HELD_OUT), scores, episode.achieved, episode.counts))
+        there = np.array([0.2, 0.7, 0.2], dtype=np.float32)
+        hidden = np.array([0.2, hidden_score, 0.2], dtype=np.float32)
+        last = np.array([episode.scores[1, 0], 0.7, 0.2])
+        scores = np.stack([there, hidden, there, last]).astype(np.float32)
+        held = np.concatenate([SOMETHING_APART[:1], SOMETHING_APART])
+        made.append(JudgedEpisode((TRUE, APART, HELD_OUT), scores, held, episode.counts))
     return made
 
 
 def threshold(
-    judged: list[JudgedEpisode], hysteresis: float = 0.0, patience: int = 1, target: float = TARGET
+    judged: list[JudgedEpisode], flicker: Flicker | None = None, target: float = TARGET
 ) -> Threshold:
     rng = np.random.default_rng(0)
-    calibration = calibrated_for_labels(detector(), judged, rng, (hysteresis, patience), target).calibration
-    assert (calibration.hysteresis, calibration.patience) == (hysteresis, patience)
+    calibration = calibrated_for_labels(detector(), judged, rng, flicker, target).calibration
+    asked = flicker or Flicker()
+    assert (calibration.hysteresis, calibration.patience) == (asked.hysteresis, asked.patience)
     return calibration.thresholds["on"]
 
 
@@ -100,15 +106,25 @@ def test_what_flickers_is_not_claimed_again_with_hysteresis() -> None:
     assert not contradictions([TRUE, APART]).any()
     judged = flickering(dip=0.2)  # from 0.7 to 0.5, below every threshold that finds something
     assert not threshold(judged).target_met
-    cut = threshold(judged, hysteresis=0.06)
+    cut = threshold(judged, Flicker(hysteresis=0.06))
     assert cut.target_met and cut.recall > 0.5 and cut.value < 0.56
 
 
 def test_what_is_hidden_for_a_look_is_not_claimed_again_with_patience() -> None:
     judged = hiding()
     assert not threshold(judged).target_met
-    cut = threshold(judged, patience=2)
+    cut = threshold(judged, Flicker(patience=2))
     assert cut.target_met and cut.recall == 1.0
+
+
+def test_what_is_out_of_sight_is_told_by_a_score_below_that_of_what_is_false() -> None:
+    in_sight = Flicker(unseen_margin=0.1)
+    cut = threshold(hiding(), in_sight)
+    assert cut.target_met and cut.recall == 1.0
+    assert not threshold(hiding(hidden_score=0.15), in_sight).target_met  # not low enough
+    rng = np.random.default_rng(0)
+    calibration = calibrated_for_labels(detector(), hiding(), rng, in_sight).calibration
+    assert calibration.unseen == {"on": pytest.approx(0.1)}
 
 
 def test_a_lower_target_finds_more() -> None:
@@ -122,7 +138,9 @@ def test_a_lower_target_finds_more() -> None:
 def test_the_shipped_detectors_were_calibrated_so(world: str) -> None:
     name = "ready" if world == "rgb-stacking" else f"ready-{world}"
     calibration = pretrained(name).calibration
-    assert (calibration.hysteresis, calibration.patience) == FLICKER.get(world, (0.0, 1))
+    flicker = FLICKER.get(world, Flicker())
+    assert (calibration.hysteresis, calibration.patience) == (flicker.hysteresis, flicker.patience)
+    assert bool(calibration.unseen) == (flicker.unseen_margin is not None)
     chosen = [
         cut for cut in calibration.thresholds.values() if cut.target_met and cut.chosen_on == "episodes"
     ]
@@ -156,4 +174,6 @@ def test_episodes_are_explored_and_judged_against_the_world() -> None:
 def test_other_families_are_left_alone(relation: str) -> None:
     bare = detector().with_calibration(Calibration({relation: detector().calibration.thresholds[relation]}))
     got = calibrated_for_labels(bare, episodes(0.3)[:5], np.random.default_rng(0)).calibration
-    assert set(got.thresholds) == {relation}
+    known = got.thresholds.pop("on") if relation != "on" else NEVER
+    assert known == NEVER  # asked of the episodes, too few of which tell
+    assert got.thresholds == bare.calibration.thresholds

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from daag.episodes import Episode
 from daag.errors import RewardDetectorError
-from daag.rewards.labelling import came_to_show, contradictions, label, label_embeddings
+from daag.rewards.labelling import Absence, came_to_show, contradictions, label, label_embeddings
 
 ON = "the red cube is on the blue cube"
 OFF = "the blue cube is on the red cube"
@@ -182,7 +182,7 @@ def test_with_hysteresis_only_what_was_clearly_gone_comes_again():
     def begins(scores, hysteresis):
         column = np.array(scores, dtype=np.float32)[:, None]
         return (
-            np.flatnonzero(came_to_show(column, thresholds, ["a red cube"], hysteresis)[:, 0]) + 1
+            np.flatnonzero(came_to_show(column, thresholds, ["a red cube"], Absence(hysteresis))[:, 0]) + 1
         ).tolist()
 
     flickering = [0.1, 0.6, 0.45, 0.6, 0.48, 0.55, 0.1, 0.7]
@@ -206,6 +206,15 @@ def test_what_is_hidden_for_a_look_does_not_come_again():
     assert [each.end for each in label(episode(5), [ON], detector)] == [5]
 
 
+def test_what_is_out_of_sight_is_not_gone():
+    detector = Scores({ON: [0.6, 0.1, 0.6, 0.3, 0.1, 0.7]})
+    detector.unseen_below = {ON: 0.2}.__getitem__
+    assert [each.end for each in label(episode(5), [ON], detector)] == [5]
+    unseen_first = Scores({ON: [0.1, 0.6, 0.6, 0.6, 0.6, 0.6]})
+    unseen_first.unseen_below = {ON: 0.2}.__getitem__
+    assert label(episode(5), [ON], unseen_first) == ()  # it may have been so all along
+
+
 def test_what_is_absent_from_the_start_need_not_be_so_for_long():
     detector = Scores({ON: [0.1, 0.6, 0.6, 0.6, 0.6, 0.6]})
     detector.patience = 3
@@ -216,15 +225,16 @@ def test_what_is_absent_from_the_start_need_not_be_so_for_long():
     arrays.arrays(np.float32, (9, 3), elements=st.sampled_from([0.1, 0.35, 0.45, 0.6])),
     st.sampled_from([0.0, 0.1, 0.2]),
     st.integers(1, 3),
+    st.sampled_from([-1.0, 0.2]),
 )
 @settings(max_examples=200, deadline=None)
 def test_what_comes_to_be_shown_was_not_shown_at_the_look_before_or_is_clearly_gone_since(
-    scores, hysteresis, patience
+    scores, hysteresis, patience, unseen
 ):
     """Against a plain version that looks back from every moment anew."""
     thresholds = np.array([0.5, 0.4, 0.3], dtype=np.float32)
     descriptions = ["a red cube", "a blue cube", "a green cube"]  # none of which contradicts another
-    begins = came_to_show(scores, thresholds, descriptions, hysteresis, patience)
+    begins = came_to_show(scores, thresholds, descriptions, Absence(hysteresis, patience, unseen))
     for which in range(3):
         holds = scores[:, which] >= thresholds[which]
         gone = scores[:, which] < thresholds[which] - hysteresis
@@ -232,6 +242,7 @@ def test_what_comes_to_be_shown_was_not_shown_at_the_look_before_or_is_clearly_g
             since = max([earlier for earlier in range(now) if holds[earlier]], default=-1) + 1
             if hysteresis == 0:
                 gone = ~holds
+            gone = gone & (scores[:, which] >= unseen)
             long = [gone[start : start + patience].all() for start in range(since, now - patience + 1)]
             expected = holds[now] and (any(long) or (since == 0 and gone[0]))
             assert begins[now - 1, which] == expected
@@ -244,7 +255,7 @@ def test_what_comes_to_be_shown_was_not_shown_at_the_look_before_or_is_clearly_g
 def test_what_comes_to_be_shown_was_absent_since_it_last_was(scores, hysteresis):
     descriptions = [ON, OTHER]  # which do not contradict each other
     thresholds = np.array([0.5, 0.7], dtype=np.float32)
-    found = came_to_show(scores, thresholds, descriptions, hysteresis)
+    found = came_to_show(scores, thresholds, descriptions, Absence(hysteresis))
     for which in range(2):
         absent = False
         for step, score in enumerate(scores[:, which]):
