@@ -299,7 +299,7 @@ class ControlNetEditor:
                 frame, mask, own, depth, normals, size, seen, reference, None, highlight, coverage
             )
             if finish is not None and stage is not None and crop.intrinsics is not None:
-                by = highlight_of(finish, frame, depth, normals, own, stage, strength)
+                by = highlight_of(finish, frame, depth, normals, own, stage, strength, bodies[position].get(object_id))
                 crop = crop.brightened(by if highlight is None else by - highlight)
             yield _Patch(position, number, own, mask, crop, relative)
 
