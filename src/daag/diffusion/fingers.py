@@ -61,7 +61,7 @@ class Fingers:
         self,
         gripper: Bool[np.ndarray, "H W"],
         own: Bool[np.ndarray, "H W"],
-        beside: Bool[np.ndarray, "H W"],
+        farther: Bool[np.ndarray, "H W"],
         depth: Float16[np.ndarray, "H W"],
         camera: TableCamera,
     ) -> tuple[Float32[np.ndarray, "H W"], Bool[np.ndarray, "H W"]]:
@@ -70,20 +70,20 @@ class Fingers:
         Args:
             gripper: pixels of the gripper.
             own: of the object.
-            beside: those of the gripper at the object.
+            farther: those of the gripper that are beside the object and farther away.
             depth: metres.
             camera: of the frame.
 
         Returns:
-            How far away a finger is, metres, where the object hides it, elsewhere 0; and the rows of the object's left and
-            of its right that are told so, as pixels of the finger beside it.
+            How far away a finger is, metres, where the object hides it, elsewhere 0; and the fingers' pixels of which that
+            is known.
         """
         hidden, told = np.zeros(own.shape, dtype=np.float32), np.zeros_like(own)
-        for row in np.flatnonzero(beside.any(axis=1)):
+        for row in np.flatnonzero(farther.any(axis=1)):
             for start, end in _runs(gripper[row]):
                 for breadth, at, step in ((self.left_metres, end - 1, 1), (self.right_metres, start, -1)):
                     first, outer = at + step, (start - 1 if step == 1 else end)
-                    if breadth is None or not beside[row, at] or not 0 <= first < own.shape[1]:
+                    if breadth is None or not farther[row, at] or not 0 <= first < own.shape[1]:
                         continue
                     if not own[row, first] or not 0 <= outer < own.shape[1] or own[row, outer]:
                         continue

@@ -39,9 +39,11 @@ _SKY = 0.25
 _TOLERANCE = 0.03
 """Of brightness in [0, 1]: pixels that are farther off, in shadow or shining, count less and less."""
 
-SHARPNESS = 24
-_NEAR_GLOSS = 0.2
-_GLOSSY = 0.04
+_SHARPNESS = 24
+"""Of highlights: the exponent of Blinn and Phong."""
+
+_NEAR_GLOSS, _GLOSSY = 0.2, 0.04
+"""Standard deviation of gloss, as brightness in [0, 1], and from which on an object counts as glossy."""
 
 _ABOVE_METRES = 0.004
 """How far above a surface its shade is looked for."""
@@ -117,7 +119,7 @@ class Interior:
                 inside = inner(own)
                 points, turned = eye.camera.surface(depth, normals, inside)
                 facing.append(turned @ eye.to_room.T)
-                to_eye.append(-unit(points) @ eye.to_room.T)
+                to_eye.append(-_unit(points) @ eye.to_room.T)
                 bright.append(frame[inside].max(axis=-1) / 255.0)
         return SurfaceLight.fit(np.concatenate(facing), np.concatenate(to_eye), np.concatenate(bright))
 
@@ -144,9 +146,9 @@ class SurfaceLight:
         self, normals: Float64[np.ndarray, "*N 3"], to_eye: Float64[np.ndarray, "*N 3"]
     ) -> Float64[np.ndarray, "*N"]:
         """How much of the lamp mirror-like surfaces with these unit normals show to an eye in these directions, in [0, 1]."""
-        towards = unit(self.lamp)
-        mirrored = np.maximum((normals * unit(towards + to_eye)).sum(axis=-1), 0.0)
-        return np.asarray((normals @ towards > 0) * mirrored**SHARPNESS)
+        towards = _unit(self.lamp)
+        mirrored = np.maximum((normals * _unit(towards + to_eye)).sum(axis=-1), 0.0)
+        return np.asarray((normals @ towards > 0) * mirrored**_SHARPNESS)
 
     def seen_by(self, eye: Eye) -> "SurfaceLight":
         """The same light in the table coordinates of an eye's camera."""
@@ -215,7 +217,9 @@ def _reshaped(
     new, seen = matte >= 0.5, matte > 0
     bare = (old & ~new)[..., None]
     brightness = _lit(proxy, change).sum(axis=0) / np.maximum(proxy.hit.sum(axis=0), 1)
-    highlight = (255.0 * _shine(proxy, change).sum(axis=0) / np.maximum(proxy.hit.sum(axis=0), 1))[..., None]
+    highlight = np.zeros(own.shape)
+    if change.light.gloss > 0.0:
+        highlight = 255.0 * _shine(proxy, change).sum(axis=0) / np.maximum(proxy.hit.sum(axis=0), 1)
     shading = octaves(continued(brightness[..., None], seen, reach=1)[..., 0], reference)
     backdrop = _backdrop(frame, conditions, position, old, change)
     shown = np.where(bare, backdrop.normals, facing)
@@ -230,10 +234,10 @@ def _reshaped(
             matte,
             np.where(dilate(seen), shading, 0.0).astype(np.float32),
             frame,
-            (backdrop.picture * (1.0 - matte[..., None]) + highlight * matte[..., None]).astype(np.float32),
+            backdrop.picture * (1.0 - matte[..., None]) + (highlight * matte)[..., None].astype(np.float32),
         ),
         hides=hides,
-        highlight=np.zeros(own.shape, dtype=np.float32),
+        highlight=highlight.astype(np.float32),
         pose=change.new[0],
     )
 
@@ -249,12 +253,14 @@ def _lit(proxy: Proxy, change: _Change) -> Float64[np.ndarray, "4 H W"]:
 
 
 def _shine(proxy: Proxy, change: _Change) -> Float64[np.ndarray, "4 H W"]:
+    """Brightness of the lamp's mirror image at each sample of the new body."""
     hit = proxy.hit
     facing = proxy.normals[hit]
     rays = change.eye.camera.rays[hit]
     points = rays * proxy.depth[hit][:, None] + _ABOVE_METRES * facing
     shine = np.zeros(hit.shape)
-    shine[hit] = change.light.gloss * change.light.shine(facing, -unit(rays)) * ~shadowed(points, change.light.lamp, *change.new)
+    open_to_lamp = ~shadowed(points, change.light.lamp, *change.new)
+    shine[hit] = change.light.gloss * open_to_lamp * change.light.shine(facing, -_unit(rays))
     return shine
 
 
@@ -294,8 +300,8 @@ def growths(conditions: Conditions, plan: EditPlan) -> list[Growth | None]:
     return [BOX_GROWTH if any(edit.changes_kind for edit in plan.edits) else None] * len(plan.edits)
 
 
-def unit(v):
-    return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)
+def _unit(vectors: Float64[np.ndarray, "*N 3"]) -> Float64[np.ndarray, "*N 3"]:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9))
 
 
 def grown(own: Bool[np.ndarray, "H W"]) -> int:

@@ -49,8 +49,8 @@ _NEAR_LAMP, _NEAR_ABOVE, _NEAR_RATIO, _NEAR_GLOSS = 0.15, 0.4, 0.2, 0.06
 """Standard deviations of what is expected beforehand: of the lamp's distance and of how far to a side it is, metres, of its
 light, and of gloss, which is none."""
 
-import os
-_NEAR_SHADOWS = float(os.environ.get("NS","0.08"))
+_NEAR_SHADOWS = 0.08
+"""Standard deviation of how far to a side the lamp is, metres, where shadows tell: about three and a half degrees."""
 
 _USUAL_RATIO = 1.3
 
@@ -169,6 +169,8 @@ def fit_light(
         to_table: rows are the table's axes in camera coordinates, the last one up.
         words: of each object the palette's word for its colour, where there is one. A surface that faces one way only, such
             as the top of a flat block, mirrors the lamp evenly: that it does is told by a colour paler than its word.
+        towards: a unit vector, in table coordinates, from the objects to about where the lamp is, such as
+            `shadows.towards_lamp` finds it; by default it may be anywhere above.
 
     Returns:
         The light, without a lamp where too little is seen; and of each object the grey level in 0..255 that its

@@ -100,7 +100,9 @@ def reshape(
         }
         placed[object_id] = pose, known[kinds[object_id]]
         before = known[conditions.kinds[object_id]]
-        shape = _reshaped(frame, conditions, position, stage, object_id, before, placed, strength, reference, fingers)
+        shape = _reshaped(
+            frame, conditions, position, stage, object_id, before, placed, strength, reference, fingers
+        )
         yaw = pose.yaw
         shapes.append(shape)
     return shapes
