@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daag.diffusion.fingers import Fingers
 from daag.diffusion.gripper import Gripper, gripper_at
 from daag.diffusion.table_camera import TableCamera
 
@@ -42,7 +43,8 @@ def seen(
     frame[finger] = 20.0
     frame[OWN[0], 19] = (1 - share)[:, None] * frame[OWN[0], 19] + share[:, None] * 20.0
     frame = np.rint(frame).astype(np.uint8)
-    found = gripper_at(frame, own.astype(np.int16), depth.astype(np.float16), 1, camera, brightness)
+    ids, unknown = own.astype(np.int16), Fingers(None, None)
+    found = gripper_at(frame, ids, depth.astype(np.float16), 1, camera, brightness, unknown)
     return found, frame, own
 
 
