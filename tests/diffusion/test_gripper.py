@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daag.diffusion.fingers import Fingers
 from daag.diffusion.gripper import Gripper, gripper_at
 from daag.diffusion.table_camera import TableCamera
 
@@ -19,7 +20,11 @@ def from_above() -> TableCamera:
 
 
 def seen(
-    finger: tuple[slice, slice], metres: float, share: np.ndarray, darker: int = 0
+    finger: tuple[slice, slice],
+    metres: float,
+    share: np.ndarray,
+    darker: int = 0,
+    breadth: float | None = None,
 ) -> tuple[Gripper, np.ndarray, np.ndarray]:
     """An object's picture with a finger of grey level 20 in it: what is found of the finger, the picture, and the object's
     pixels.
@@ -29,6 +34,7 @@ def seen(
         metres: how far away it is.
         share: what it covers of the pixels of the object's right column.
         darker: columns of the object, from the left, that are half as bright.
+        breadth: of the fingers, metres, where it is known.
     """
     camera = from_above()
     own = np.zeros(camera.shape, dtype=bool)
@@ -42,7 +48,8 @@ def seen(
     frame[finger] = 20.0
     frame[OWN[0], 19] = (1 - share)[:, None] * frame[OWN[0], 19] + share[:, None] * 20.0
     frame = np.rint(frame).astype(np.uint8)
-    found = gripper_at(frame, own.astype(np.int16), depth.astype(np.float16), 1, camera, brightness)
+    ids, fingers = own.astype(np.int16), Fingers(breadth, breadth)
+    found = gripper_at(frame, ids, depth.astype(np.float16), 1, camera, brightness, fingers)
     return found, frame, own
 
 
@@ -63,6 +70,13 @@ def test_behind_an_object_it_goes_on_as_far_as_a_finger_is_broad() -> None:
     assert (found.behind[11:15, 18:20] > AWAY).all() and not found.behind[:, :17].any()
     assert (found.colour[found.behind > 0] == 20).all()
     assert np.array_equal(found.colour[found.behind == 0], frame[found.behind == 0])
+
+
+def test_behind_an_object_a_finger_goes_on_as_far_as_it_is_known_to_be_broad() -> None:
+    for hidden in (0, 3):
+        breadth = (4 + hidden) * 0.52 / 40.0
+        found, _, _ = seen((slice(10, 16), slice(20, 24)), 0.52, np.zeros(10), breadth=breadth)
+        assert (found.behind[10:16, 10:20] > 0).sum(axis=1).tolist() == [hidden] * 6
 
 
 def test_without_a_gripper_nothing_is_found() -> None:

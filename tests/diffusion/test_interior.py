@@ -97,9 +97,23 @@ def test_light_is_told_by_what_surfaces_face() -> None:
     true = SurfaceLight(0.3, np.array([0.2, -0.1, 0.3]))
     bright = true.on(normals)
     bright[:30] *= 0.5  # in the shade
-    found = SurfaceLight.fit(normals, bright)
-    assert np.abs(found.lamp - true.lamp).max() < 0.03 and abs(found.around - 0.3) < 0.03
+    to_eye = np.broadcast_to([0.0, -1.0, 0.0], normals.shape)
+    found = SurfaceLight.fit(normals, to_eye, bright)
+    assert (
+        found.gloss == 0.0 and np.abs(found.lamp - true.lamp).max() < 0.03 and abs(found.around - 0.3) < 0.03
+    )
     assert np.allclose(true.on(normals, False), 0.3 * (1.0 + 0.25 * normals[:, 2]))
+
+
+def test_gloss_is_told_by_what_mirrors_the_lamp() -> None:
+    rng = np.random.default_rng(0)
+    normals = rng.normal(size=(600, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    to_eye = np.broadcast_to([0.0, -1.0, 0.0], normals.shape)
+    true = SurfaceLight(0.3, np.array([0.1, -0.3, 0.2]), 0.2)
+    bright = true.on(normals) + true.gloss * true.shine(normals, to_eye)
+    found = SurfaceLight.fit(normals, to_eye, bright)
+    assert found.gloss == pytest.approx(0.2, abs=0.03) and np.abs(found.lamp - true.lamp).max() < 0.03
 
 
 @pytest.mark.parametrize(("kind", "other"), [("ball", "mug"), ("box", "ball"), ("mug", "plant")])

@@ -56,8 +56,7 @@ class EditorConfig:
     same_colour: bool = True
     """Whether an object's repaints are brought to one colour in all frames, where the models paint flat colours."""
     colour_crops: int = 24
-    """Most crops of an object that are painted where all that is kept of them is one colour, evenly spread over the frames;
-    the others are given that colour without being painted."""
+    """Most crops that are painted, evenly spread over the frames, of an object of which only a colour is kept."""
     reuse: bool = True
     """Whether crops that look alike are painted once; needs shared noise."""
     batch_size: int = 64
@@ -299,7 +298,8 @@ class ControlNetEditor:
                 frame, mask, own, depth, normals, size, seen, reference, None, highlight, coverage
             )
             if finish is not None and stage is not None and crop.intrinsics is not None:
-                by = highlight_of(finish, frame, depth, normals, own, stage, strength)
+                body = bodies[position].get(object_id)
+                by = highlight_of(finish, frame, depth, normals, own, stage, strength, body)
                 crop = crop.brightened(by if highlight is None else by - highlight)
             yield _Patch(position, number, own, mask, crop, relative)
 

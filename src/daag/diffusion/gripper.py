@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float16, Float32, Int16, Shaped, UInt8
 from scipy.ndimage import distance_transform_edt
 
 from daag.diffusion.compositing import dilate, tight_mask
+from daag.diffusion.fingers import Fingers
 from daag.diffusion.intrinsics import inner
 from daag.diffusion.table_camera import ON_TABLE, TableCamera
 
@@ -49,6 +50,7 @@ def gripper_at(
     object_id: int,
     camera: TableCamera,
     brightness: Shaped[np.ndarray, "H W"],
+    fingers: Fingers,
 ) -> Gripper:
     """Look for a gripper at an object.
 
@@ -59,6 +61,7 @@ def gripper_at(
         object_id: of the object.
         camera: of the frame.
         brightness: of the object without a gripper, in any unit; how its pixels differ is what counts.
+        fingers: how broad they are.
     """
     own = segmentation == object_id
     seen = gripper_pixels(segmentation, depth, camera)
@@ -71,7 +74,8 @@ def gripper_at(
     farther = beside & (depth > depth[tuple(nearest)] + NEARER_METRES)
     _, pure = distance_transform_edt(~clear, return_indices=True)
     colour = frame[tuple(pure)]
-    behind = _behind(segmentation, depth, object_id, camera, farther)
+    of_fingers, told = fingers.behind(seen, own, farther, depth, camera)
+    behind = np.maximum(of_fingers, _behind(segmentation, depth, object_id, camera, farther, told))
     before = _before(frame, own, seen & ~farther, colour, brightness)
     shown = (behind > 0) | (before > 0)
     return Gripper(before, behind, np.where(shown[..., None], colour, frame))
@@ -100,16 +104,17 @@ def _behind(
     object_id: int,
     camera: TableCamera,
     farther: Bool[np.ndarray, "H W"],
+    told: Bool[np.ndarray, "H W"],
 ) -> Float32[np.ndarray, "H W"]:
-    """How far a gripper is where an object hides it. What ends in front of the object does not go on: its outline is its
-    own."""
+    """How far a gripper is where an object hides it, besides what is `told` of its pixels. What ends in front of the object
+    does not go on: its outline is its own."""
     if not farther.any():
         return np.zeros(farther.shape, dtype=np.float32)
     own = segmentation == object_id
     other = dilate(own, _REACH) & ~own & ((segmentation > 0) | camera.shows_table(depth))
     away, at = distance_transform_edt(~farther, return_indices=True)
     shown = bared(segmentation, depth, object_id, camera) & (away <= _HIDDEN)
-    shown &= away < distance_transform_edt(~other)
+    shown &= (away < distance_transform_edt(~other)) & ~told[tuple(at)]
     return np.where(shown, depth[tuple(at)], np.float16(0.0)).astype(np.float32)
 
 

@@ -39,6 +39,12 @@ _SKY = 0.25
 _TOLERANCE = 0.03
 """Of brightness in [0, 1]: pixels that are farther off, in shadow or shining, count less and less."""
 
+_SHARPNESS = 24
+"""Of highlights: the exponent of Blinn and Phong."""
+
+_NEAR_GLOSS, _GLOSSY = 0.2, 0.04
+"""Standard deviation of gloss, as brightness in [0, 1], and from which on an object counts as glossy."""
+
 _ABOVE_METRES = 0.004
 """How far above a surface its shade is looked for."""
 
@@ -104,16 +110,18 @@ class Interior:
         self, frames: UInt8[np.ndarray, "N H W 3"], conditions: Conditions, object_id: int
     ) -> "SurfaceLight":
         """How bright an object's surfaces are in [0, 1] (largest channel), by what they face."""
-        facing, bright = [], []
-        for frame, normals, segmentation, eye in zip(
-            frames, conditions.normals, conditions.segmentation, self.eyes, strict=True
+        facing, to_eye, bright = [], [], []
+        for frame, depth, normals, segmentation, eye in zip(
+            frames, conditions.depth, conditions.normals, conditions.segmentation, self.eyes, strict=True
         ):
             own = segmentation == object_id
             if own.any():
                 inside = inner(own)
-                facing.append(normals[inside] / 127.0 @ eye.camera.to_table.T @ eye.to_room.T)
+                points, turned = eye.camera.surface(depth, normals, inside)
+                facing.append(turned @ eye.to_room.T)
+                to_eye.append(-_unit(points) @ eye.to_room.T)
                 bright.append(frame[inside].max(axis=-1) / 255.0)
-        return SurfaceLight.fit(np.concatenate(facing), np.concatenate(bright))
+        return SurfaceLight.fit(np.concatenate(facing), np.concatenate(to_eye), np.concatenate(bright))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +132,8 @@ class SurfaceLight:
     """Of what faces sideways, away from the lamp."""
     lamp: Float64[np.ndarray, "3"]
     """Towards the lamp, in the room's axes, as long as what faces it is brighter."""
+    gloss: float = 0.0
+    """Brightness of the lamp's mirror image."""
 
     def on(
         self, normals: Float64[np.ndarray, "*N 3"], lit: Shaped[np.ndarray, "*N"] | bool = True
@@ -132,25 +142,44 @@ class SurfaceLight:
         facing = np.maximum(normals @ self.lamp, 0.0)
         return np.asarray(self.around * (1.0 + _SKY * normals[..., 2]) + lit * facing)
 
+    def shine(
+        self, normals: Float64[np.ndarray, "*N 3"], to_eye: Float64[np.ndarray, "*N 3"]
+    ) -> Float64[np.ndarray, "*N"]:
+        """How much of the lamp mirror-like surfaces with these unit normals show to an eye in these directions, in [0, 1]."""
+        towards = _unit(self.lamp)
+        mirrored = np.maximum((normals * _unit(towards + to_eye)).sum(axis=-1), 0.0)
+        return np.asarray((normals @ towards > 0) * mirrored**_SHARPNESS)
+
     def seen_by(self, eye: Eye) -> "SurfaceLight":
         """The same light in the table coordinates of an eye's camera."""
         return replace(self, lamp=eye.to_room.T @ self.lamp)
 
     @classmethod
-    def fit(cls, normals: Float64[np.ndarray, "K 3"], bright: Float64[np.ndarray, "K"]) -> "SurfaceLight":
+    def fit(
+        cls,
+        normals: Float64[np.ndarray, "K 3"],
+        to_eye: Float64[np.ndarray, "K 3"],
+        bright: Float64[np.ndarray, "K"],
+    ) -> "SurfaceLight":
         """The light that explains the brightness of surfaces; where they do not tell, it comes from above."""
         every = max(1, len(bright) // _MOST_PIXELS)
-        normals, bright = normals[::every], bright[::every]
+        normals, to_eye, bright = normals[::every], to_eye[::every], bright[::every]
         usual = float(np.median(bright)) / 1.5
 
         def residuals(values: np.ndarray) -> np.ndarray:
-            light = cls(float(values[0]), values[1:])
-            unusual = (values - begin) / (0.5 * max(usual, 0.02))
-            return np.concatenate([(light.on(normals) - bright) / _TOLERANCE, unusual])
+            light = cls(float(values[0]), values[1:4])
+            unusual = (values[:4] - begin) / (0.5 * max(usual, 0.02))
+            explained = light.on(normals)
+            for gloss in values[4:]:
+                explained = np.minimum(explained + gloss * light.shine(normals, to_eye), 1.0)
+            return np.concatenate([(explained - bright) / _TOLERANCE, unusual, values[4:] / _NEAR_GLOSS])
 
         begin = usual * np.array([1.0, 0.0, 0.0, 1.0])
-        found = least_squares(residuals, begin, loss="cauchy", max_nfev=30).x
-        return cls(max(float(found[0]), 1e-3), found[1:])  # some light comes from everywhere
+        matte = least_squares(residuals, begin, loss="cauchy", max_nfev=30).x
+        glossy = least_squares(residuals, np.append(matte, _NEAR_GLOSS), loss="cauchy", max_nfev=30).x
+        found = glossy if glossy[4] > _GLOSSY else np.append(matte, 0.0)
+        # Some light comes from everywhere.
+        return cls(max(float(found[0]), 1e-3), found[1:4], float(min(found[4], 1.0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,6 +217,9 @@ def _reshaped(
     new, seen = matte >= 0.5, matte > 0
     bare = (old & ~new)[..., None]
     brightness = _lit(proxy, change).sum(axis=0) / np.maximum(proxy.hit.sum(axis=0), 1)
+    highlight = np.zeros(own.shape)
+    if change.light.gloss > 0.0:
+        highlight = 255.0 * _shine(proxy, change).sum(axis=0) / np.maximum(proxy.hit.sum(axis=0), 1)
     shading = octaves(continued(brightness[..., None], seen, reach=1)[..., 0], reference)
     backdrop = _backdrop(frame, conditions, position, old, change)
     shown = np.where(bare, backdrop.normals, facing)
@@ -202,10 +234,10 @@ def _reshaped(
             matte,
             np.where(dilate(seen), shading, 0.0).astype(np.float32),
             frame,
-            backdrop.picture * (1.0 - matte[..., None]),
+            backdrop.picture * (1.0 - matte[..., None]) + (highlight * matte)[..., None].astype(np.float32),
         ),
         hides=hides,
-        highlight=np.zeros(own.shape, dtype=np.float32),
+        highlight=highlight.astype(np.float32),
         pose=change.new[0],
     )
 
@@ -218,6 +250,18 @@ def _lit(proxy: Proxy, change: _Change) -> Float64[np.ndarray, "4 H W"]:
     brightness = np.zeros(hit.shape)
     brightness[hit] = change.light.on(facing, ~shadowed(points, change.light.lamp, *change.new))
     return brightness
+
+
+def _shine(proxy: Proxy, change: _Change) -> Float64[np.ndarray, "4 H W"]:
+    """Brightness of the lamp's mirror image at each sample of the new body."""
+    hit = proxy.hit
+    facing = proxy.normals[hit]
+    rays = change.eye.camera.rays[hit]
+    points = rays * proxy.depth[hit][:, None] + _ABOVE_METRES * facing
+    shine = np.zeros(hit.shape)
+    open_to_lamp = ~shadowed(points, change.light.lamp, *change.new)
+    shine[hit] = change.light.gloss * open_to_lamp * change.light.shine(facing, -_unit(rays))
+    return shine
 
 
 def _backdrop(
@@ -254,6 +298,10 @@ def growths(conditions: Conditions, plan: EditPlan) -> list[Growth | None]:
     if Interior.of(conditions, plan) is not None:
         return [grown if edit.changes_kind else None for edit in plan.edits]
     return [BOX_GROWTH if any(edit.changes_kind for edit in plan.edits) else None] * len(plan.edits)
+
+
+def _unit(vectors: Float64[np.ndarray, "*N 3"]) -> Float64[np.ndarray, "*N 3"]:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9))
 
 
 def grown(own: Bool[np.ndarray, "H W"]) -> int:

@@ -32,7 +32,8 @@ class Intrinsics:
     """The parts of an object's look that a new colour keeps."""
 
     matte: Float32[np.ndarray, "H W"]
-    """How much of each pixel the object covers, in [0, 1]; 0 farther than a pixel away from it."""
+    """How much of each pixel the object covers, about in [0, 1]: more where an edge pixel is brighter than the object beside
+    it; 0 farther than a pixel away from it."""
     shading: Float32[np.ndarray, "H W"]
     """Octaves of brightness relative to the reference, within +-`SHADING_RANGE`; 0 away from the object."""
     flat: UInt8[np.ndarray, "H W 3"]
@@ -73,7 +74,7 @@ def decompose(
         highlight: grey levels that the lamp's mirror image adds, whatever the object's colour; where known, it is none of
             the shading, and stays in `behind`.
         coverage: how much of each pixel the object covers, in [0, 1], where that is known otherwise than by its colours; nan
-            where it is not.
+            where it is not. It says which pixels show the object alone; those at the edge are told by their colours.
     """
     if reference is None:
         reference = reference_brightness(rgb, own)
@@ -90,12 +91,11 @@ def decompose(
     contrast = front - back
     strength = np.where(has_back, np.square(contrast).sum(axis=-1), 0.0)
     prior = _expected_coverage(own)
-    coverage = (((image - back) * contrast).sum(axis=-1) * has_back + UNCERTAIN * prior) / (
+    by_colours = (((image - back) * contrast).sum(axis=-1) * has_back + UNCERTAIN * prior) / (
         strength + UNCERTAIN
     )
-    matte = np.where(inside, 1.0, np.where(near, np.clip(coverage, 0.0, 1.0), 0.0))
-    if coverage is not None:
-        matte = np.where(np.isnan(coverage) | ~near | inside, matte, coverage)
+    # Not clipped: an edge pixel may be brighter than the object beside it, or darker than what is around.
+    matte = np.where(inside, 1.0, np.where(near, by_colours, 0.0))
     colour = np.where(inside[..., None], image, front)
     shading = np.where(near, octaves(colour.max(axis=-1), reference), 0.0)
     flat = np.where(near[..., None], colour / np.exp2(shading)[..., None], image)

@@ -49,6 +49,9 @@ _NEAR_LAMP, _NEAR_ABOVE, _NEAR_RATIO, _NEAR_GLOSS = 0.15, 0.4, 0.2, 0.06
 """Standard deviations of what is expected beforehand: of the lamp's distance and of how far to a side it is, metres, of its
 light, and of gloss, which is none."""
 
+_NEAR_SHADOWS = 0.08
+"""Standard deviation of how far to a side the lamp is, metres, where shadows tell: about three and a half degrees."""
+
 _USUAL_RATIO = 1.3
 
 _COLOURFUL = 0.3
@@ -154,6 +157,7 @@ def fit_light(
     points: Float64[np.ndarray, "N H W 3"],
     to_table: Float64[np.ndarray, "3 3"],
     words: Mapping[int, str] | None = None,
+    towards: Float64[np.ndarray, "3"] | None = None,
 ) -> tuple[Light, dict[int, float]]:
     """Find the lamp that explains the colours of all objects best, and how glossy each object is in its light.
 
@@ -165,6 +169,8 @@ def fit_light(
         to_table: rows are the table's axes in camera coordinates, the last one up.
         words: of each object the palette's word for its colour, where there is one. A surface that faces one way only, such
             as the top of a flat block, mirrors the lamp evenly: that it does is told by a colour paler than its word.
+        towards: a unit vector, in table coordinates, from the objects to about where the lamp is, such as
+            `shadows.towards_lamp` finds it; by default it may be anywhere above.
 
     Returns:
         The light, without a lamp where too little is seen; and of each object the grey level in 0..255 that its
@@ -193,15 +199,15 @@ def fit_light(
         samples.at(np.arange(0, len(samples.owner), max(1, len(samples.owner) // count)))
         for count in (_FEW_PIXELS, _MANY_PIXELS)
     )
-    light = _search(few)
-    return _fitted(light, many, words or {}) if light.ratio > 0 else (light, {})
+    light = _search(few, _directions() if towards is None else towards[None])
+    return _fitted(light, many, words or {}, towards) if light.ratio > 0 else (light, {})
 
 
-def _search(samples: _Samples) -> Light:
+def _search(samples: _Samples, directions: Float64[np.ndarray, "D 3"]) -> Light:
     """The best of many lamps."""
     middle = samples.points.mean(axis=0)
     groups = [np.flatnonzero(samples.owner == name) for name in np.unique(samples.owner)]
-    lights = [Light(middle + LAMP_METRES * direction, 1.0) for direction in _directions()]
+    lights = [Light(middle + LAMP_METRES * direction, 1.0) for direction in directions]
     facing = np.stack([light.on(samples.points, samples.normals) for light in lights])
     shine = np.stack([light.shine(samples.points, samples.normals) for light in lights])
     around = 1.0 + _SKY * samples.normals[:, 2]
@@ -212,7 +218,9 @@ def _search(samples: _Samples) -> Light:
     return min(found, key=lambda pair: pair[0])[1]
 
 
-def _fitted(light: Light, samples: _Samples, words: Mapping[int, str]) -> tuple[Light, dict[int, float]]:
+def _fitted(
+    light: Light, samples: _Samples, words: Mapping[int, str], towards: Float64[np.ndarray, "3"] | None
+) -> tuple[Light, dict[int, float]]:
     """Lamp, colours and gloss that together explain the pixels best, and the gloss of each object as a grey level.
 
     A pixel counts less the farther it is from what is explained (Cauchy), so that those in the shade hardly matter.
@@ -222,6 +230,8 @@ def _fitted(light: Light, samples: _Samples, words: Mapping[int, str]) -> tuple[
     plain = samples.colours / light.on(samples.points, samples.normals)[:, None]
     colours = np.stack([np.median(plain[owner == which], axis=0) for which in range(count)])
 
+    aside = np.zeros(2) if towards is None else LAMP_METRES * towards[:2]
+    sure = _NEAR_ABOVE if towards is None else _NEAR_SHADOWS
     palest = [_palest(words.get(int(name), "")) for name in names]
 
     around, to_eye = 1.0 + _SKY * samples.normals[:, 2], _unit(-samples.points)
@@ -252,8 +262,8 @@ def _fitted(light: Light, samples: _Samples, words: Mapping[int, str]) -> tuple[
         usual = np.where(gloss < 0, _NEAR_GLOSS / 10, _NEAR_GLOSS)  # there is no negative one
         far[2 : 2 + count], slope = _cauchy(gloss / usual)
         matrix[np.arange(2, 2 + count), np.arange(4, 4 + count)] = slope / usual
-        far[-2:] = values[:2] / _NEAR_ABOVE
-        matrix[-2, 0] = matrix[-1, 1] = 1 / _NEAR_ABOVE
+        far[-2:] = (values[:2] - aside) / sure
+        matrix[-2, 0] = matrix[-1, 1] = 1 / sure
         for which, bound in enumerate(palest):
             if bound is None:
                 continue

@@ -7,8 +7,9 @@ those that are read from the episode (`lighting`); the object's colour and shadi
 import numpy as np
 from jaxtyping import Bool, Float16, Float32, Int8, UInt8
 
+from daag.diffusion.proxies import cast
 from daag.diffusion.reshaping import lit
-from daag.diffusion.stage import Stage
+from daag.diffusion.stage import Body, Stage
 from daag.errors import EditError
 from daag.tasks import FINISHES, SHADES, EditPlan, ObjectEdit
 
@@ -74,6 +75,7 @@ def highlight_of(
     own: Bool[np.ndarray, "H W"],
     stage: Stage,
     strength: float,
+    body: Body | None = None,
 ) -> Float32[np.ndarray, "H W"]:
     """Grey levels that the lamp's mirror image adds to an object of some finish.
 
@@ -85,11 +87,16 @@ def highlight_of(
         own: the object's pixels.
         stage: camera and light.
         strength: the object's brightness in [0, 1] where only light from everywhere falls on it, seen sideways.
+        body: the object, where its pose is known; of a bend or an outline that runs through a pixel, each sample then
+            mirrors for itself, and what the object covers of pixels around it mirrors, too.
     """
     points, facing = stage.camera.surface(depth, normals, own)
     shade, full, highlight = np.zeros((3, *own.shape), dtype=np.float32)
     shade[own], full[own] = (strength * stage.light.on(points, facing, share) for share in (0.0, 1.0))
-    reached = lit(frame, own, shade, full, 1.0)[own]
-    shine = stage.light.shine(points, facing)
-    highlight[own] = 255.0 * FINISHES[finish] * reached * shine
+    reached = lit(frame, own, shade, full, 1.0)
+    if body is not None:
+        proxy = cast(stage.camera, body.pose, body.shape)
+        shine = stage.appearance(proxy, reached)[1].sum(axis=0) / np.maximum(proxy.hit.sum(axis=0), 1)
+        return np.asarray(255.0 * FINISHES[finish] * shine, dtype=np.float32)
+    highlight[own] = 255.0 * FINISHES[finish] * reached[own] * stage.light.shine(points, facing)
     return highlight

@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float16, Float32, Int8, Shaped, UInt8
 
 from daag.diffusion.compositing import box_mask, dilate
 from daag.diffusion.editor import Conditions
-from daag.diffusion.gripper import NEARER_METRES, Gripper, bared, gripper_at
+from daag.diffusion.fingers import Fingers
+from daag.diffusion.gripper import NEARER_METRES, Gripper, bared, gripper_at, gripper_pixels
 from daag.diffusion.intrinsics import Intrinsics, inner, octaves
 from daag.diffusion.poses import Pose
 from daag.diffusion.proxies import Proxy, cast
@@ -84,6 +85,8 @@ def reshape(
     if kinds[object_id] not in known:
         return [None] * len(frames)
     shapes: list[Reshaped | None] = []
+    gripper = gripper_pixels(conditions.segmentation, conditions.depth, stage.camera)
+    fingers = Fingers.of(gripper, conditions.segmentation, conditions.depth, stage.camera)
     yaw = 0.0
     for position, frame in enumerate(frames):
         if object_id not in bodies[position]:
@@ -97,7 +100,9 @@ def reshape(
         }
         placed[object_id] = pose, known[kinds[object_id]]
         before = known[conditions.kinds[object_id]]
-        shape = _reshaped(frame, conditions, position, stage, object_id, before, placed, strength, reference)
+        shape = _reshaped(
+            frame, conditions, position, stage, object_id, before, placed, strength, reference, fingers
+        )
         yaw = pose.yaw
         shapes.append(shape)
     return shapes
@@ -113,6 +118,7 @@ def _reshaped(
     placed: dict[int, tuple[Pose, Shape]],
     strength: float,
     reference: float,
+    fingers: Fingers,
 ) -> Reshaped:
     """One frame, with the poses and new shapes of what stands upright in it."""
     camera = stage.camera
@@ -132,7 +138,8 @@ def _reshaped(
         for brightness, shine in (_seen(stage, was, np.full(own.shape, share)) for share in (0.0, 1.0))
     )
     reached = lit(frame, own & was.hit.all(axis=0), shade, full, _open_above(was, own, depth))
-    gripper = gripper_at(frame, segmentation, depth, object_id, camera, shade + reached * (full - shade))
+    seen_before = shade + reached * (full - shade)
+    gripper = gripper_at(frame, segmentation, depth, object_id, camera, seen_before, fingers)
     reach = box_mask(segmentation, depth, object_id, (BOX_GROWTH,) * 4)
     nearer = (segmentation == 0) & (depth > 0) & (depth < surface - NEARER_METRES)
     nearer |= (gripper.behind > 0) & (gripper.behind < surface - NEARER_METRES)

@@ -17,6 +17,7 @@ from daag.diffusion.lighting import Light, fit_light
 from daag.diffusion.poses import Pose, locate
 from daag.diffusion.proxies import Proxy, cast, shaded
 from daag.diffusion.settling import settled
+from daag.diffusion.shadows import towards_lamp
 from daag.diffusion.table_camera import TableCamera
 from daag.tasks import SHAPES, EditPlan, Outline, Shape
 
@@ -80,8 +81,18 @@ class Stage:
             if camera is not None:
                 points = np.stack([camera.unproject(one) for one in conditions.depth])
                 words = {key: name.split()[0] for name, key in conditions.object_ids.items()}
+                # What is upright says by its sides where the lamp is; a flat block says little.
+                flat = any(isinstance(shape, Outline) for shape in shapes.values())
+                told = (frames, conditions.segmentation, conditions.depth, camera)
+                towards = towards_lamp(*told) if flat else None
                 light, gloss = fit_light(
-                    frames, conditions.segmentation, conditions.normals, points, camera.to_table, words
+                    frames,
+                    conditions.segmentation,
+                    conditions.normals,
+                    points,
+                    camera.to_table,
+                    words,
+                    towards,
                 )
                 return cls(camera, light, gloss, shapes)
         return None
