@@ -7,6 +7,7 @@ import torch
 from daag.pretraining.detector_model import MAX_TOKENS, PREPROCESSING, build_model
 from daag.pretraining.label_calibration import (
     FLICKER,
+    NEVER,
     TARGET,
     TARGETS,
     Flicker,

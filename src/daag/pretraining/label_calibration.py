@@ -34,7 +34,7 @@ TARGETS = {"language-table": 0.96}
 NEVER = Threshold(1.0, 0.0, (0.0, 0.0), 0.0, 0, 0, False, "episodes")
 """Of what is never claimed."""
 
-NUM_CANDIDATES = 60
+NUM_CANDIDATES = 40
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Flicker:
     does not hold of two objects in sight scores nearly the same wherever they are. None: scores do not tell."""
 
 
-FLICKER = {"language-table": Flicker(0.02, 2, 0.01)}
+FLICKER = {"language-table": Flicker(0.03, 2, 0.01)}
 """By world; measured (docs/log.md)."""
 
 
@@ -127,21 +127,24 @@ def _with_threshold(
 ) -> Calibration:
     if not episodes:
         return calibration
-    true_scores = np.concatenate(
-        [
-            episode.scores.max(axis=0)[episode.achieved & _asked(episode, relation)]
-            for episode in episodes
-        ]
-    )  # fmt: skip
-    if len(true_scores) < MIN_POSITIVES:
+    asked = [_asked(episode, relation) for episode in episodes]
+    pairs = list(zip(episodes, asked, strict=True))
+    # Of what came true the best score; and evenly what is scored while it is true, for best scores may be nearly equal.
+    best_scores = np.concatenate([each.scores.max(axis=0)[each.achieved & mine] for each, mine in pairs])
+    scores = np.concatenate([each.scores[:, mine][each.held[:, mine]] for each, mine in pairs])
+    if len(best_scores) < MIN_POSITIVES:
         return calibration
     levels = {family: cut.value for family, cut in calibration.thresholds.items()}
     num_true, num_false = (
-        sum(int((episode.achieved == truth)[_asked(episode, relation)].sum()) for episode in episodes)
-        for truth in (True, False)
+        sum(int((each.achieved == truth)[mine].sum()) for each, mine in pairs) for truth in (True, False)
     )
     best = replace(NEVER, num_positives=num_true, num_negatives=num_false)
-    for value in np.unique(np.quantile(true_scores, np.linspace(0.0, 0.98, NUM_CANDIDATES))):
+    low, high = (float(np.quantile(scores, share)) for share in (0.02, 0.98))
+    candidates = [
+        np.quantile(best_scores, np.linspace(0.0, 0.98, NUM_CANDIDATES)),
+        np.linspace(low, high, NUM_CANDIDATES),
+    ]
+    for value in np.unique(candidates):
         counts = np.array(
             [
                 _count(episode, {**levels, relation: float(value)}, relation, calibration)
