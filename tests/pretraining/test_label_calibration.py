@@ -26,6 +26,7 @@ TRUE, FALSE = "the red cube is on the green cube", "the white cube is on the red
 HELD_OUT = "the yellow cube is on the red cylinder"
 BESIDE = "the red cube is next to the blue cube"
 APART = "the white cube is on the black cube"
+ELSEWHERE = "the orange cube is on the green cube"
 SOMETHING_APART = np.array([[False, True, False], [False, True, False], [True, True, False]])
 
 
@@ -55,12 +56,16 @@ def episodes(false_score: float, held_out_score: float = 0.0) -> list[JudgedEpis
 
 
 def flickering(dip: float) -> list[JudgedEpisode]:
-    """As `episodes`, but the second fact is true from the beginning, and its score is lower by `dip` for a moment."""
+    """As `episodes`, but the second fact is true from the beginning, and its score is lower by `dip` for a moment; a fourth
+    never is, and scores 0.52 in the end."""
     made = []
     for episode in episodes(0.0):
-        steady = np.array([0.0, 0.7, 0.0], dtype=np.float32)
-        scores = np.stack([steady, steady - [0.0, dip, 0.0], episode.scores[1] + steady]).astype(np.float32)
-        made.append(JudgedEpisode((TRUE, APART, HELD_OUT), scores, SOMETHING_APART, episode.counts))
+        steady = np.array([0.0, 0.7, 0.0, 0.0], dtype=np.float32)
+        last = np.array([episode.scores[1, 0], 0.7, 0.0, 0.52])
+        scores = np.stack([steady, steady - [0.0, dip, 0.0, 0.0], last]).astype(np.float32)
+        held = np.pad(SOMETHING_APART, ((0, 0), (0, 1)))
+        counts = np.append(episode.counts, True)
+        made.append(JudgedEpisode((TRUE, APART, HELD_OUT, ELSEWHERE), scores, held, counts))
     return made
 
 
@@ -104,7 +109,7 @@ def test_where_the_target_cannot_be_reached_nothing_is_claimed() -> None:
 
 
 def test_what_flickers_is_not_claimed_again_with_hysteresis() -> None:
-    assert not contradictions([TRUE, APART]).any()
+    assert not contradictions([TRUE, APART, ELSEWHERE]).any()
     judged = flickering(dip=0.2)  # from 0.7 to 0.5, below every threshold that finds something
     assert not threshold(judged).target_met
     cut = threshold(judged, Flicker(hysteresis=0.06))

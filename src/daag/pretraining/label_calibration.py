@@ -139,10 +139,10 @@ def _with_threshold(
         sum(int((each.achieved == truth)[mine].sum()) for each, mine in pairs) for truth in (True, False)
     )
     best = replace(NEVER, num_positives=num_true, num_negatives=num_false)
-    low, high = (float(np.quantile(scores, share)) for share in (0.02, 0.98))
+    least, most = (float(np.quantile(scores, share)) for share in (0.02, 0.98))
     candidates = [
         np.quantile(best_scores, np.linspace(0.0, 0.98, NUM_CANDIDATES)),
-        np.linspace(low, high, NUM_CANDIDATES),
+        np.linspace(least, most, NUM_CANDIDATES),
     ]
     for value in np.unique(candidates):
         counts = np.array(
