@@ -26,7 +26,7 @@ TRUE, FALSE = "the red cube is on the green cube", "the white cube is on the red
 HELD_OUT = "the yellow cube is on the red cylinder"
 BESIDE = "the red cube is next to the blue cube"
 APART = "the white cube is on the black cube"
-ELSEWHERE = "the orange cube is on the green cube"
+ELSEWHERE = "the orange cube is on the yellow cube"
 SOMETHING_APART = np.array([[False, True, False], [False, True, False], [True, True, False]])
 
 

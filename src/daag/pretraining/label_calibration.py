@@ -65,6 +65,11 @@ class JudgedEpisode:
     """Which are no held-out combination."""
 
     @cached_property
+    def families(self) -> tuple[str, ...]:
+        """Of the descriptions."""
+        return tuple(map(family_of, self.descriptions))
+
+    @cached_property
     def achieved(self) -> Bool[np.ndarray, "M"]:
         """Which came true."""
         return np.asarray((self.held[1:] & ~self.held[:-1]).any(axis=0))
@@ -101,7 +106,7 @@ def calibrated_for_labels(
     keeps its threshold; without one, it is never claimed.
     """
     flicker = flicker or Flicker()
-    asked = sorted({family_of(text) for episode in episodes for text in episode.descriptions})
+    asked = sorted({family for episode in episodes for family in episode.families})
     margin = flicker.unseen_margin
     calibration = replace(
         detector.calibration,
@@ -187,7 +192,7 @@ def _median_of_false(episodes: Sequence[JudgedEpisode], relation: str) -> float:
 
 
 def _asked(episode: JudgedEpisode, relation: str) -> Bool[np.ndarray, "M"]:
-    mine = np.array([family_of(text) == relation for text in episode.descriptions], dtype=bool)
+    mine = np.array([family == relation for family in episode.families], dtype=bool)
     return np.asarray(mine & episode.counts)
 
 
@@ -195,9 +200,8 @@ def _count(
     episode: JudgedEpisode, levels: dict[str, float], relation: str, calibration: Calibration
 ) -> tuple[int, int]:
     """Right labels, and labels."""
-    families = [family_of(text) for text in episode.descriptions]
     thresholds, unseen = (
-        np.array([by_family.get(family, -1.0) for family in families], dtype=np.float32)
+        np.array([by_family.get(family, -1.0) for family in episode.families], dtype=np.float32)
         for by_family in (levels, calibration.unseen)
     )
     absence = Absence(calibration.hysteresis, calibration.patience, unseen)
