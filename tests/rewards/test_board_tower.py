@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from daag.rewards.board_tower import BoardTower, BoardTowerConfig, Points
-from daag.rewards.cells import ROWS, peaks
+from daag.rewards.cells import ROWS, peaks, spots_of
 
 SMALL = BoardTowerConfig(widths=(8, 8, 16), depths=(1, 1), detail_width=8, colour_width=8)
 SIDE = 32
@@ -32,6 +32,18 @@ def test_peaks_are_cells_that_no_neighbour_exceeds_highest_first():
     cells, height = peaks(heat, 4)
     assert cells[0, :3].tolist() == [20 * SIDE + 30, 3 * SIDE + 4, 31 * SIDE]
     assert height[0].tolist() == [3.0, 2.0, 0.5, -5.0]  # not 1.0, which is beside 2.0
+
+
+@torch.no_grad()
+def test_a_peak_is_found_within_its_cell():
+    steps = torch.arange(SIDE) + 0.5
+    tops = torch.tensor([[[7.7, 3.3], [20.2, 0.4]]])
+    apart = (steps - tops[..., :1]).square()[:, :, None] + (steps - tops[..., 1:]).square()[..., None]
+    bells = (-0.5 * apart).exp().amax(1).clamp(1e-6, 1 - 1e-6)
+    cells = torch.tensor([[3 * SIDE + 7, 20]])
+    found = spots_of(bells.logit(), cells)
+    assert torch.allclose(found[:, 0], tops[:, 0], atol=1e-3)
+    assert found[0, 1, 0].item() == pytest.approx(20.2, abs=1e-3) and 0 <= found[0, 1, 1] < 1  # at the edge
 
 
 @torch.no_grad()
@@ -89,8 +101,8 @@ def test_what_is_not_there_says_nothing(tower):
 
 @torch.no_grad()
 def test_a_place_shows_the_block_nearest_to_it(tower):
-    cells = torch.tensor([[2 * SIDE + 2, 2 * SIDE + 29]])  # in the first and last place of the first row
-    places = tower._places(two_blocks(), cells, torch.ones(1, 2), SIDE)[0]
+    spots = torch.tensor([[[2.5, 2.5], [29.5, 2.5]]])  # in the first and last place of the first row
+    places = tower._places(two_blocks(), spots, torch.ones(1, 2), SIDE)[0]
     for dimension, place in ((0, 0), (4, 0), (3, 7), (6, 7)):
         assert places[:, dimension].argmax() == place
     assert places[32:, :-2].abs().max() < 0.01 and places[3, 3] < 0.1 * places[6, 3] < places[7, 3]

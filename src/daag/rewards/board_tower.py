@@ -20,7 +20,7 @@ from torch.nn import functional
 from transformers import PreTrainedConfig, PreTrainedModel, RegNetConfig, RegNetModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from daag.rewards.cells import REACH, ROWS, WINDOW, around, nearest_to_places, peaks, windows
+from daag.rewards.cells import REACH, ROWS, WINDOW, around, nearest_to_places, peaks, spots_of, windows
 
 LOOK_LENGTH, RELATION_LENGTH = 0.42, 0.36
 """How much of a vector one word of an object's look takes, and one relation that surely holds."""
@@ -201,7 +201,7 @@ class BoardTower(PreTrainedModel):
             between, alone = ((each / SOFTNESS).sigmoid() for each in (between, alone))
             alone = torch.cat([alone[..., :-1], alone[..., -1:] * hand_there[:, None, None]], -1)
             vectors = self._vectors(points, between, alone, there)
-            places = self._places(points, cells, there, heat.shape[-1])
+            places = self._places(points, spots_of(heat[:, 0], cells), there, heat.shape[-1])
         return BaseModelOutputWithPooling(
             last_hidden_state=features.detail.flatten(2).transpose(1, 2),
             pooler_output=torch.cat([places, vectors], 1),
@@ -305,10 +305,10 @@ class BoardTower(PreTrainedModel):
         return _completed(torch.cat([single, pairs], 1) * weights[..., None])
 
     def _places(
-        self, points: Points, cells: Int64[Tensor, "B K"], there: Float[Tensor, "B K"], side: int
+        self, points: Points, spots: Float[Tensor, "B K 2"], there: Float[Tensor, "B K"], side: int
     ) -> Float[Tensor, "B P C"]:
         """What the block nearest to each place looks like, the less the farther it is."""
-        near, share = nearest_to_places(cells, there, side)
+        near, share = nearest_to_places(spots, there, side)
         looks = _lengths(points)
         looks = looks.gather(1, near[..., None].expand(-1, -1, looks.shape[-1])) * share[..., None]
         return _completed(functional.pad(looks, (0, self.config.hidden_size - 2 - looks.shape[-1])))

@@ -28,6 +28,24 @@ def peaks(heat: Float[Tensor, "B G G"], count: int) -> tuple[Int64[Tensor, "B K"
     return cells, height
 
 
+def spots_of(heat: Float[Tensor, "B G G"], cells: Int64[Tensor, "B K"]) -> Float[Tensor, "B K 2"]:
+    """Where in the picture the peaks are whose highest cells these are, x and y in cells.
+
+    Around a peak the map is a bell of deviation 1, whose logarithm is a parabola; from a cell to either side it tells where
+    the top is.
+    """
+    side = heat.shape[-1]
+    height = functional.pad(functional.logsigmoid(heat)[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
+    padded = (cells // side + 1) * (side + 2) + cells % side + 1
+    flat = height.flatten(1)
+    steps = [
+        ((flat.gather(1, padded + step) - flat.gather(1, padded - step)) / 2).clamp(-0.5, 0.5)
+        for step in (1, side + 2)
+    ]
+    middles = torch.stack([cells % side, cells // side], -1) + 0.5
+    return middles + torch.stack(steps, -1)
+
+
 def windows(pixels: Float[Tensor, "B 3 H W"], cells: Int64[Tensor, "B K"]) -> Float[Tensor, "Q 3 E E"]:
     """The pixels around some cells, one after the other, the picture's edge repeated."""
     height, width = pixels.shape[-2:]
@@ -53,14 +71,12 @@ def around(colours: Float[Tensor, "B C G G"], cells: Int64[Tensor, "B K"]) -> Fl
 
 
 def nearest_to_places(
-    cells: Int64[Tensor, "B K"], weight: Float[Tensor, "B K"], side: int
+    spots: Float[Tensor, "B K 2"], weight: Float[Tensor, "B K"], side: int
 ) -> tuple[Int64[Tensor, "B P"], Float[Tensor, "B P"]]:
-    """For each of the places which point is most there, and how much, in [0, 1]."""
-    spots = torch.stack([cells % side, cells // side], -1).to(weight.dtype)
-    spots = (spots + 0.5) * ROWS / side
-    steps = torch.arange(ROWS, device=cells.device, dtype=weight.dtype) + 0.5
+    """For each of the places which point is most there, and how much, in [0, 1]; points are given in cells."""
+    steps = torch.arange(ROWS, device=spots.device, dtype=weight.dtype) + 0.5
     middles = torch.stack([steps.repeat(ROWS), steps.repeat_interleave(ROWS)], -1)
-    apart = (middles[None, :, None] - spots[:, None]).square().sum(-1)
+    apart = (middles[None, :, None] - spots[:, None] * ROWS / side).square().sum(-1)
     share = weight[:, None] * (-0.5 * apart / SPREAD**2).exp()
     most, near = share.max(-1)
     return near, most
