@@ -17,9 +17,12 @@ from daag.envs.camera import RayCastCamera
 from daag.envs.scene import sample_looks
 from daag.envs.stacking.model import StackingModel
 from daag.envs.stacking.scene import sample_scene
+from daag.pretraining.captions import NUM_IDS
 from daag.pretraining.layouts import arrange
 from daag.pretraining.scenes import RenderedScene, random_scene
 from daag.tasks import SHAPES, STACKING
+
+NOWHERE = np.full((NUM_IDS, 4), np.nan, dtype=np.float32)
 
 
 def conditions(scene: RenderedScene) -> Conditions:
@@ -142,7 +145,9 @@ def test_the_gloss_of_objects_is_read_from_a_picture_and_put_on_their_new_bodies
         camera = RayCastCamera(scene_model.scene.camera, 64, 64)
         view = camera.render(scene_model.model, data, scene_model.surfaces, scene_model.scene.light)
         names = dict(enumerate(scene_model.scene.names, start=1))
-        scene = RenderedScene(view.rgb, view.rgb, view.depth, view.normals, view.segmentation, names, ())
+        scene = RenderedScene(
+            view.rgb, view.rgb, view.depth, view.normals, view.segmentation, names, (), NOWHERE
+        )
         stage, _ = staged(scene)
         for key, item in enumerate(scene_model.scene.objects, start=1):
             own = scene.segmentation == key

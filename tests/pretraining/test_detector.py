@@ -11,17 +11,17 @@ from rich.console import Console
 import daag
 from daag.errors import ConfigError, ModelError
 from daag.pretraining.captions import captions_of
-from daag.pretraining.detector import (
+from daag.pretraining.detector import train
+from daag.pretraining.detector_model import MAX_TOKENS, build_model, settle
+from daag.pretraining.labelled_scenes import LabelledScenes, draw_batch, plain_batch
+from daag.pretraining.scenes import PoolConfig, ScenePool, random_scene, write_pool
+from daag.pretraining.trainer import (
     PretrainConfig,
     Trainer,
     choose_captions,
     choose_scenes,
     take_over,
-    train,
 )
-from daag.pretraining.detector_model import MAX_TOKENS, build_model, settle
-from daag.pretraining.labelled_scenes import LabelledScenes, draw_batch, plain_batch
-from daag.pretraining.scenes import PoolConfig, ScenePool, random_scene, write_pool
 from daag.rewards.clip import ClipDetector, pretrained
 from daag.rewards.muon import Muon, orthogonalised
 from daag.rewards.vision_tower import VisionTowerConfig

@@ -9,9 +9,10 @@ from rich.console import Console
 
 from daag.errors import ModelError
 from daag.pretraining.captions import captions_of
-from daag.pretraining.detector import PretrainConfig, choose_captions, train
+from daag.pretraining.detector import train
 from daag.pretraining.labelled_scenes import LabelledScenes, plain_batch
 from daag.pretraining.scenes import PoolConfig, ScenePool, random_clip, write_pool
+from daag.pretraining.trainer import PretrainConfig, choose_captions
 from daag.rewards.clip import ClipDetector
 from daag.tasks import ROOM, is_held_out
 
