@@ -13,7 +13,7 @@ from daag.pretraining.board_lessons import BoardTruth, draw_lesson, relations_of
 from daag.pretraining.board_model import LOOK_WEIGHT, BoardPretraining, build_board_model
 from daag.pretraining.captions import NUM_IDS, captions_of
 from daag.pretraining.detector import train
-from daag.pretraining.detector_model import MAX_TOKENS, preprocessing_of
+from daag.pretraining.detector_model import MAX_TOKENS, normalise, preprocessing_of
 from daag.pretraining.labelled_scenes import LabelledScenes
 from daag.pretraining.scenes import PoolConfig, random_clip, random_scene, write_pool
 from daag.pretraining.trainer import PretrainConfig
@@ -156,6 +156,12 @@ def test_losses_fall_and_say_nothing_of_where_the_blocks_of_a_crop_are(truth):
     assert set(history[0]) == {"heat", "metres", "colours", "kinds", "between", "alone"}
     for name in ("heat", "metres", "colours", "between", "alone"):
         assert history[-1][name] < 0.8 * history[0][name], name
+    lesson = draw_lesson(truth, torch.arange(32), generator, 0.0)
+    tower = run.model.vision_model
+    heat = tower.heat(tower.look(normalise(lesson.pixels), normalise(lesson.shapes)).detail)[:, 0].sigmoid()
+    cells = lesson.spots[:, 1:].long().clamp(0, 31)
+    at_blocks = heat.flatten(1).gather(1, cells[..., 1] * 32 + cells[..., 0])[lesson.inside[:, 1:]]
+    assert at_blocks.mean() > 2 * heat.mean()
     crops = run(draw_lesson(truth, torch.arange(32), generator, 1.0 - 1e-9), generator)
     assert crops["metres"] == crops["between"] == crops["alone"] == 0 < crops["kinds"]
 

@@ -1,5 +1,7 @@
 """Thresholds that are chosen for labels, on episodes whose scores are made up."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -114,6 +116,17 @@ def test_what_flickers_is_not_claimed_again_with_hysteresis() -> None:
     assert not threshold(judged).target_met
     cut = threshold(judged, Flicker(hysteresis=0.06))
     assert cut.target_met and cut.recall > 0.5 and cut.value < 0.56
+
+
+def test_a_threshold_is_also_looked_for_where_no_best_score_is() -> None:
+    """All best scores are 0.9; what is true from the beginning falls to 0.6 for a moment and comes again above that."""
+    judged = []
+    for episode in flickering(dip=0.1):
+        scores = np.where(episode.scores >= 0.7, 0.9, episode.scores)
+        scores[:, 3], scores[-1, 0] = 0.0, 0.9
+        judged.append(replace(episode, scores=scores.astype(np.float32)))
+    cut = threshold(judged)
+    assert cut.target_met and cut.recall == 1.0 and cut.value < 0.61
 
 
 def test_what_is_hidden_for_a_look_is_not_claimed_again_with_patience() -> None:
