@@ -132,10 +132,12 @@ def _code(
     relations = (*between, *places, *alone)
     stated = (fact.place or fact.relation) if fact else ""
     code = [
-        *(LOOK_WEIGHT * (said == name) for said, _ in objects[:1] for name in language.colours),
-        *(LOOK_WEIGHT * (said == name) for _, said in objects[:1] for name in language.kinds),
-        *(LOOK_WEIGHT * (said == name) for said, _ in objects[1:] for name in language.colours),
-        *(LOOK_WEIGHT * (said == name) for _, said in objects[1:] for name in language.kinds),
+        *(
+            LOOK_WEIGHT * (said == name)
+            for words in objects
+            for said, names in zip(words, (language.colours, language.kinds), strict=True)
+            for name in names
+        ),
         *(float(stated == name) for name in relations),
         *(0.0, 0.0),  # what a picture's vector lacks, and what no picture has
     ]

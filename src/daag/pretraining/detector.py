@@ -31,10 +31,7 @@ from daag.pretraining.board_lessons import BoardTruth
 from daag.pretraining.captions import captions_of
 from daag.pretraining.detector_card import write_card
 from daag.pretraining.detector_metrics import calibrated, measure
-from daag.pretraining.detector_model import (
-    MAX_TOKENS,
-    settle,
-)
+from daag.pretraining.detector_model import MAX_TOKENS, settle
 from daag.pretraining.label_calibration import FLICKER, TARGET, TARGETS, calibrated_for_labels, judge
 from daag.pretraining.labelled_scenes import LabelledScenes
 from daag.pretraining.scenes import ScenePool, random_scene

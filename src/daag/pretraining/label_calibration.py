@@ -132,8 +132,7 @@ def _with_threshold(
 ) -> Calibration:
     if not episodes:
         return calibration
-    asked = [_asked(episode, relation) for episode in episodes]
-    pairs = list(zip(episodes, asked, strict=True))
+    pairs = [(each, _asked(each, relation)) for each in episodes]
     # Of what came true the best score; and evenly what is scored while it is true, for best scores may be nearly equal.
     best_scores = np.concatenate([each.scores.max(axis=0)[each.achieved & mine] for each, mine in pairs])
     scores = np.concatenate([each.scores[:, mine][each.held[:, mine]] for each, mine in pairs])
@@ -178,16 +177,9 @@ def _with_threshold(
 
 
 def _median_of_false(episodes: Sequence[JudgedEpisode], relation: str) -> float:
+    pairs = [(each, _asked(each, relation)) for each in episodes]
     return float(
-        np.median(
-            np.concatenate(
-                [
-                    episode.scores[:, asked][~episode.held[:, asked]]
-                    for episode in episodes
-                    for asked in [_asked(episode, relation)]
-                ]
-            )
-        )
+        np.median(np.concatenate([each.scores[:, mine][~each.held[:, mine]] for each, mine in pairs]))
     )
 
 

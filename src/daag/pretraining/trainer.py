@@ -11,9 +11,7 @@ from jaxtyping import Int64
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import (
-    PreTrainedTokenizerFast,
-)
+from transformers import PreTrainedTokenizerFast
 
 from daag.errors import ConfigError, ModelError
 from daag.pretraining.board_lessons import BoardTruth, draw_lesson
@@ -63,7 +61,8 @@ class PretrainConfig:
     """Of everything else, by AdamW."""
     weight_decay: float = 0.05
     crop_share: float = 0.2
-    """Of the pictures of each batch, in [0, 1); grows from none to this in stage `base`."""
+    """Of the pictures of each batch, in [0, 1); grows from none to this where a training begins anew: in stage `base`,
+    and where points are found."""
     checkpoint_minutes: float = 2.0
     measure_minutes: float = 4.0
     dense_weight: float = 1.0

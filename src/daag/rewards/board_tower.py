@@ -17,10 +17,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import PreTrainedConfig, PreTrainedModel, RegNetConfig, RegNetModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from daag.rewards.cells import REACH, ROWS, WINDOW, around, nearest_to_places, peaks, spots_of, windows
+from daag.rewards.vision_tower import begin_with, make_trunk
 
 LOOK_LENGTH, RELATION_LENGTH = 0.42, 0.36
 """How much of a vector one word of an object's look takes, and one relation that surely holds."""
@@ -130,16 +131,7 @@ class BoardTower(PreTrainedModel):
         super().__init__(config)
         first, second, third = config.widths
         detail, colours = config.detail_width, config.colour_width
-        self.trunk = RegNetModel(
-            RegNetConfig(
-                embedding_size=first,
-                hidden_sizes=config.widths[1:],
-                depths=config.depths,
-                groups_width=max(config.widths),  # one group: grouped convolutions are slow on a CPU
-                layer_type="x",
-                downsample_in_first_stage=True,
-            )
-        )
+        self.trunk = make_trunk(config.widths, config.depths)
         self.from_third, self.from_second, self.from_first = (
             _normed(width, wide, 1) for width, wide in ((third, second), (second, second), (first, detail))
         )
@@ -314,13 +306,7 @@ class BoardTower(PreTrainedModel):
         return _completed(functional.pad(looks, (0, self.config.hidden_size - 2 - looks.shape[-1])))
 
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.BatchNorm2d):
-            nn.init.ones_(module.weight)
-            nn.init.zeros_(module.bias)
+        begin_with(module)
 
 
 def _normed(width: int, wide: int, kernel: int, stride: int = 1) -> nn.Sequential:

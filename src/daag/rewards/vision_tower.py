@@ -71,16 +71,8 @@ class VisionTower(PreTrainedModel):
 
     def __init__(self, config: VisionTowerConfig) -> None:
         super().__init__(config)
-        trunk = RegNetConfig(
-            embedding_size=config.widths[0],
-            hidden_sizes=config.widths[1:],
-            depths=config.depths,
-            groups_width=max(config.widths),  # one group: grouped convolutions are slow on a CPU
-            layer_type="x",
-            downsample_in_first_stage=True,
-        )
         width, colours = config.widths[-1], config.colour_width
-        self.trunk = RegNetModel(trunk)
+        self.trunk = make_trunk(config.widths, config.depths)
         self.colours = nn.Sequential(
             nn.Conv2d(3, 16, 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(16),
@@ -127,10 +119,34 @@ class VisionTower(PreTrainedModel):
         )
 
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.BatchNorm2d):
-            nn.init.ones_(module.weight)
+        begin_with(module)
+
+
+def make_trunk(widths: Sequence[int], depths: Sequence[int]) -> RegNetModel:
+    """The network that sees shapes: maps of 32, 16 and 8 places along each edge of a picture of 64 pixels.
+
+    Args:
+        widths: channels of the three maps.
+        depths: layers of the last two.
+    """
+    return RegNetModel(
+        RegNetConfig(
+            embedding_size=widths[0],
+            hidden_sizes=widths[1:],
+            depths=depths,
+            groups_width=max(widths),  # one group: grouped convolutions are slow on a CPU
+            layer_type="x",
+            downsample_in_first_stage=True,
+        )
+    )
+
+
+def begin_with(module: nn.Module) -> None:
+    """Give a part of a tower its first weights."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        if module.bias is not None:
             nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.ones_(module.weight)
+        nn.init.zeros_(module.bias)
