@@ -77,3 +77,22 @@ def test_a_highlight_that_is_known_stays_as_bright_in_another_colour():
         painted = np.full_like(glossy, 10 * np.median(parts.flat[own], axis=0))
         errors.append(np.abs(parts.restore(painted.astype(np.uint8)).astype(int) - wanted)[spot].mean())
     assert errors[0] < 15 < 40 < errors[1]
+
+
+def test_an_edge_that_is_brighter_than_what_is_beside_it_takes_the_new_colour_whole() -> None:
+    """The rim of a top that faces the lamp is one bright row, before a dark gripper on one side and a light table around."""
+    old, new = np.array([110, 8, 14]), np.array([14, 60, 140])
+    own = np.zeros((14, 14), dtype=bool)
+    own[4:11, 3:11] = True
+
+    def drawn(colour: np.ndarray) -> np.ndarray:
+        picture = np.full((14, 14, 3), 150)
+        picture[:4] = 20
+        picture[own] = colour
+        picture[4, 3:11] = 1.7 * colour
+        return picture.astype(np.uint8)
+
+    parts = decompose(drawn(old), own)
+    painted = np.broadcast_to(parts.flat[8, 6] * (new / old), (14, 14, 3))
+    restored = parts.restore(np.rint(painted).astype(np.uint8)).astype(int)
+    assert np.abs(restored - drawn(new))[4, 4:10].mean() < 4

@@ -16,8 +16,12 @@ from math import comb
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-UNCERTAIN = 0.1
+UNCERTAIN = 0.01
 """Squared colour difference in [0, 3] at which edge pixels are judged as much by the segmentation as by colour."""
+
+_VARIES = 0.02
+"""Squared colour difference at which it counts as much as the colours that the shares of an edge pixel add up to 1. Both parts
+may be brighter or darker there than beside it, at a bend or in a shadow, so that it counts little."""
 
 SHADING_RANGE = 2.5
 """Shading is clipped to this many octaves of brightness above and below the reference."""
@@ -88,12 +92,8 @@ def decompose(
     front, has_front = _local_mean(image, inside)
     back, has_back = _local_mean(image, ~near)
     front = np.where(has_front[..., None], front, image[inside].mean(axis=0) if inside.any() else 0.0)
-    contrast = front - back
-    strength = np.where(has_back, np.square(contrast).sum(axis=-1), 0.0)
     prior = _expected_coverage(own)
-    by_colours = (((image - back) * contrast).sum(axis=-1) * has_back + UNCERTAIN * prior) / (
-        strength + UNCERTAIN
-    )
+    by_colours = np.where(has_back, _share_of(image, front, back, prior), prior)
     # Not clipped: an edge pixel may be brighter than the object beside it, or darker than what is around.
     matte = np.where(inside, 1.0, np.where(near, by_colours, 0.0))
     colour = np.where(inside[..., None], image, front)
@@ -102,6 +102,22 @@ def decompose(
     flat = np.clip(np.rint(flat * 255.0), 0, 255).astype(np.uint8)
     behind = rgb - (matte * np.exp2(shading))[..., None] * flat
     return Intrinsics(matte.astype(np.float32), shading.astype(np.float32), flat, behind.astype(np.float32))
+
+
+def _share_of(
+    image: Float32[np.ndarray, "H W 3"],
+    front: Float32[np.ndarray, "H W 3"],
+    back: Float32[np.ndarray, "H W 3"],
+    expected: Float32[np.ndarray, "H W"],
+) -> Float32[np.ndarray, "H W"]:
+    """How much of `front` each pixel holds, if it is some of that and some of `back`: the two shares that explain its colour
+    best, about what is expected, and about 1 together."""
+    ff, bb, fb, fi, bi = (
+        np.einsum("hwc,hwc->hw", one, other) + np.float32(_VARIES)
+        for one, other in ((front, front), (back, back), (front, back), (front, image), (back, image))
+    )
+    ff, fi = ff + UNCERTAIN, fi + UNCERTAIN * expected
+    return np.asarray((fi * bb - bi * fb) / (ff * bb - fb**2), dtype=np.float32)
 
 
 def octaves(brightness: np.ndarray, reference: float) -> np.ndarray:
