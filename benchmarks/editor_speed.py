@@ -34,8 +34,8 @@ from rich.progress import track
 
 from daag.diffusion import ControlNetEditor, EditorConfig
 from daag.diffusion.autoencoder import PixelUnshuffleAutoencoder
+from daag.diffusion.captions import caption_of
 from daag.diffusion.compositing import composite, tight_mask
-from daag.diffusion.controlnet import caption_of
 from daag.diffusion.crops import DEPTH_RANGE, GEOMETRY_CHANNELS, Crop, cut_crop
 from daag.diffusion.painting import Commission, Consistency, Painter
 from daag.diffusion.sampling import Sampling

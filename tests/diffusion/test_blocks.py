@@ -1,5 +1,7 @@
 """A board's flat blocks: poses read from pictures, bodies with notches, and changes of kind against the simulator's own."""
 
+from collections.abc import Sequence
+
 import mujoco
 import numpy as np
 import pytest
@@ -35,17 +37,26 @@ def laid(seed: int) -> tuple[LanguageTableModel, mujoco.MjData, np.ndarray, View
     return model, data, poses, camera.render(model.model, data, model.surfaces, model.scene.light)
 
 
+def filmed(model: LanguageTableModel, views: Sequence[View], places: Sequence[np.ndarray]) -> Episode:
+    """An episode of N pictures, and of the simulator's `qpos` in each."""
+    frames, depth, normals, segmentation = (
+        np.stack([getattr(view, part) for view in views])
+        for part in ("rgb", "depth", "normals", "segmentation")
+    )
+    count = len(views)
+    return Episode(
+        id="laid", env_id=LANGUAGE_TABLE, instruction="", seed=0, frames=frames,
+        observation_index=np.arange(count, dtype=np.int32), actions=np.zeros((count - 1, 2), dtype=np.float32),
+        rewards=np.zeros(count - 1, dtype=np.float32), terminated=False, truncated=False, depth=depth,
+        normals=normals, segmentation=segmentation, object_names=dict(enumerate(model.scene.names, start=1)),
+        world_state=WorldState(model.scene.to_json(), np.stack(places)),
+    )  # fmt: skip
+
+
 def episode_of(seed: int) -> Episode:
     """Twice the same picture: the shortest episode there can be."""
     model, data, _, view = laid(seed)
-    return Episode(
-        id="laid", env_id=LANGUAGE_TABLE, instruction="", seed=seed, frames=np.stack([view.rgb] * 2),
-        observation_index=np.arange(2, dtype=np.int32), actions=np.zeros((1, 2), dtype=np.float32),
-        rewards=np.zeros(1, dtype=np.float32), terminated=False, truncated=False, depth=np.stack([view.depth] * 2),
-        normals=np.stack([view.normals] * 2), segmentation=np.stack([view.segmentation] * 2),
-        object_names=dict(enumerate(model.scene.names, start=1)),
-        world_state=WorldState(model.scene.to_json(), np.stack([data.qpos] * 2)),
-    )  # fmt: skip
+    return filmed(model, [view] * 2, [data.qpos] * 2)
 
 
 def test_blocks_are_found_where_they_lie_and_how_they_are_turned() -> None:

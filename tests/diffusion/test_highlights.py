@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from daag.diffusion.lighting import Light
+from daag.diffusion.light import Light
 from daag.diffusion.looks import highlight_of
 from daag.diffusion.poses import Pose
 from daag.diffusion.proxies import cast

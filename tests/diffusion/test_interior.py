@@ -6,14 +6,13 @@ import gymnasium
 import numpy as np
 import pytest
 
-from daag.diffusion import ControlNetEditor
+from daag.diffusion import ControlNetEditor, controlnet
 from daag.diffusion.conditions import conditions_of
 from daag.diffusion.editor import Conditions
 from daag.diffusion.eyes import eyes_of
 from daag.diffusion.interior import SurfaceLight, grown, growths
 from daag.diffusion.reshaping import BOX_GROWTH
 from daag.diffusion.solids import height_of
-from daag.diffusion.stage import Stage
 from daag.diffusion.standing import stand
 from daag.envs import ROOM, EpisodeRecorder, Reading
 from daag.envs.room import RoomExpert, RoomScene
@@ -133,7 +132,7 @@ def test_a_room_has_bodies_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     episode, conditions, _ = seen("ball")
     target = next(name for name in ("blue mug", "purple mug") if name not in episode.objects)
     plan = EditPlan((ObjectEdit("replace", "red ball", target),))
-    monkeypatch.setattr(Stage, "bodies", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(controlnet, "find_bodies", lambda *_: pytest.fail("asked"))
     shown = np.flatnonzero((conditions.segmentation == conditions.object_ids["red ball"]).sum((1, 2)) > 30)[
         -2:
     ]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from daag.diffusion.lighting import LAMP_METRES, Light, fit_light
+from daag.diffusion.light import LAMP_METRES, Light, Towards
+from daag.diffusion.lighting import fit_light
 
 UPRIGHT = np.eye(3)
 TABLE = np.array([0.0, 0.5, -0.6])
@@ -93,6 +94,27 @@ def test_the_slopes_by_which_the_lamp_is_found_are_those_of_its_light() -> None:
         for name in ("facing", "shine"):
             slope = (getattr(after, name) - getattr(before, name)) / 2e-6
             assert getattr(glow, f"{name}_slopes")[:, axis] == pytest.approx(slope, abs=1e-5)
+
+
+def test_colours_that_light_does_not_explain_do_not_overrule_the_shadows() -> None:
+    """Tops of blocks all face up: only that one end of a block is a little brighter than the other tells where the lamp is, and
+    that may as well be the block's own."""
+    true = lamp(30.0, 120.0, 1.2)
+    frames, ids, normals, points = scene(true)
+    normals[...] = [0, 0, 127]
+    for place in (1, 2, 3):
+        own = ids == place
+        bright = 0.2 * true.on(points[own], np.broadcast_to([0.0, 0.0, 1.0], points[own].shape))
+        uneven = 1.0 + 0.3 * (points[own] - TABLE)[:, 0]  # by a fiftieth from one block to the next
+        frames[own] = np.clip(255 * (bright * uneven)[:, None] * [0.9, 0.3, 0.3], 0, 255).astype(np.uint8)
+    told = Towards(true.towards(TABLE), np.zeros(2))
+    found, _ = fit_light(frames, ids, normals, points, UPRIGHT, towards=told)
+    alone, _ = fit_light(frames, ids, normals, points, UPRIGHT)
+    off, off_alone = (
+        np.degrees(np.arccos(np.clip(light.towards(TABLE) @ told.direction, -1, 1)))
+        for light in (found, alone)
+    )
+    assert off < 5 < off_alone
 
 
 def test_without_a_lamp_none_is_found() -> None:

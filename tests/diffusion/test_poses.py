@@ -7,6 +7,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from daag.diffusion.bodies import find_bodies
 from daag.diffusion.editor import Conditions
 from daag.diffusion.poses import Pose, locate
 from daag.diffusion.stage import Stage
@@ -91,12 +92,12 @@ def test_what_is_half_hidden_for_a_while_is_still_where_it_stood() -> None:
             )
             stage = Stage.of(frames, known)
             assert stage is not None
-            whole, half = stage.bodies(frames, known)
+            whole, half = find_bodies(stage, frames, known)
             assert whole[key].pose == half[key].pose
             known.segmentation[1][own] = 0  # and then out of sight
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
-                there, gone = stage.bodies(frames, known)
+                there, gone = find_bodies(stage, frames, known)
             assert key in there and key not in gone
             checked += 1
     assert checked > 10

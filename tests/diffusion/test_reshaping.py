@@ -7,6 +7,7 @@ import mujoco
 import numpy as np
 import pytest
 
+from daag.diffusion.bodies import find_bodies
 from daag.diffusion.compositing import box_mask, tight_mask
 from daag.diffusion.conditions import conditions_of
 from daag.diffusion.editor import Conditions
@@ -39,7 +40,7 @@ def staged(scene: RenderedScene) -> tuple[Stage, dict[int, Body]]:
     """The stage of a scene's only frame, and the bodies in it."""
     stage = Stage.of(scene.rgb[None], conditions(scene))
     assert stage is not None
-    return stage, stage.bodies(scene.rgb[None], conditions(scene))[0]
+    return stage, find_bodies(stage, scene.rgb[None], conditions(scene))[0]
 
 
 def reshaped(scene: RenderedScene, key: int, kind: str) -> Reshaped | None:

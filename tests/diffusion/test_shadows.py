@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from daag.diffusion.lighting import LAMP_METRES
+from daag.diffusion.light import LAMP_METRES
 from daag.diffusion.shadows import towards_lamp
 from daag.diffusion.table_camera import TableCamera
 
@@ -33,13 +33,23 @@ def test_the_lamp_is_where_shadows_fall_away_from(turn: float) -> None:
     frame, depth = sheet(lamp)
     ids = np.zeros((1, 64, 64), dtype=np.int16)
     found = towards_lamp(frame[None], ids, depth[None], CAMERA)
-    assert found is not None and np.linalg.norm(found) == pytest.approx(1.0)
-    assert np.degrees(np.arccos(np.clip(found @ lamp, -1, 1))) < 6.0
+    assert found is not None and np.linalg.norm(found.direction) == pytest.approx(1.0)
+    assert np.degrees(np.arccos(np.clip(found.direction @ lamp, -1, 1))) < 6.0
+    assert found.spread.max() < np.radians(3.0)
 
 
-def test_without_a_shadow_nothing_is_said() -> None:
+def test_without_a_shadow_in_sight_the_lamp_is_where_the_sheet_hides_it_but_nobody_knows_where() -> None:
     frame, depth = sheet(None)
     ids = np.zeros((1, 64, 64), dtype=np.int16)
-    assert towards_lamp(frame[None], ids, depth[None], CAMERA) is None
-    flat = CAMERA.table_depth.astype(np.float16)
-    assert towards_lamp(frame[None], ids, flat[None], CAMERA) is None
+    found = towards_lamp(frame[None], ids, depth[None], CAMERA)
+    assert found is not None
+    # The shadow of what is 10 cm above the table and 6 pixels to each side is seen if the lamp is far from the camera.
+    to_eye = np.array([0.0, 0.0, 1.0])
+    assert np.degrees(np.arccos(found.direction @ to_eye)) < 12.0
+    assert np.radians(3.0) < found.spread.min() and found.spread.max() < np.radians(20.0)
+
+
+def test_an_empty_table_tells_nothing() -> None:
+    frame, _ = sheet(None)
+    ids = np.zeros((1, 64, 64), dtype=np.int16)
+    assert towards_lamp(frame[None], ids, CAMERA.table_depth.astype(np.float16)[None], CAMERA) is None

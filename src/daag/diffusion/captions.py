@@ -1,4 +1,4 @@
-"""Captions as vectors, by one text encoder (Stable Diffusion 1 and 2) or two (SDXL)."""
+"""Captions, and what they are as vectors, by one text encoder (Stable Diffusion 1 and 2) or two (SDXL)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,11 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+
+def caption_of(name: str) -> str:
+    """How a crop of an object is described: "a red cube"."""
+    return f"a {name}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from daag.diffusion.bodies import find_bodies, share_of
+from daag.diffusion.captions import caption_of
 from daag.diffusion.components import EditorComponents
 from daag.diffusion.compositing import SEAM_WEIGHT, box_mask, composite, tight_mask
 from daag.diffusion.conditions import conditions_of
@@ -194,7 +196,7 @@ class ControlNetEditor:
         interior = Interior.of(conditions, plan) if self.config.use_geometry else None
         bodies: list[dict[int, Body]] = [{} for _ in frames]  # a room has its own
         if stage is not None and interior is None and (stage.flat or any(e.changes_kind for e in plan.edits)):
-            bodies = stage.bodies(frames, conditions, plan)
+            bodies = find_bodies(stage, frames, conditions, plan)
         patches = [
             patch
             for number in range(len(plan.edits))
@@ -293,7 +295,7 @@ class ControlNetEditor:
             highlight = coverage = None
             if stage is not None and seen == "full":
                 highlight = stage.highlight(frame, depth, normals, own, object_id)
-                coverage = stage.coverage(bodies[position], object_id, segmentation, depth)
+                coverage = share_of(stage, bodies[position], object_id, segmentation, depth)
             crop = cut_crop(
                 frame, mask, own, depth, normals, size, seen, reference, None, highlight, coverage
             )
@@ -360,8 +362,8 @@ def _one_colour_each(
 ) -> dict[int, UInt8[np.ndarray, "3"]]:
     """The flat colour of each edit in every frame, the median of what was painted.
 
-    What varies within a repaint is an error of models that were taught flat colours. Repaints of crops whose shading was
-    not taken out have no one colour, and stay as they are.
+    What varies within a repaint is an error of models that were taught flat colours. Repaints of crops whose shading was not
+    taken out stay as they are.
     """
     of_edit: dict[int, list[np.ndarray]] = {}
     for position, image in painted.items():
@@ -393,8 +395,3 @@ def _bodies_after(
             gloss = with_finish(stage, object_id, edit.finish).gloss.get(object_id, 0.0)
             after[object_id] = Body(stage.shapes[edit.kinds[1]], pose, colour, gloss)
     return after
-
-
-def caption_of(name: str) -> str:
-    """How a crop of an object is described: "a red cube"."""
-    return f"a {name}"

@@ -42,6 +42,12 @@ class Gripper:
     colour: UInt8[np.ndarray, "H W 3"]
     """Its own, where one of the two says that it is there; elsewhere the picture."""
 
+    @classmethod
+    def absent(cls, frame: UInt8[np.ndarray, "H W 3"]) -> "Gripper":
+        """At an object with none."""
+        none = np.zeros(frame.shape[:2], dtype=np.float32)
+        return cls(none, none, frame)
+
 
 def gripper_at(
     frame: UInt8[np.ndarray, "H W 3"],
@@ -65,11 +71,10 @@ def gripper_at(
     """
     own = segmentation == object_id
     seen = gripper_pixels(segmentation, depth, camera)
-    none = np.zeros(own.shape, dtype=np.float32)
     clear = seen & ~dilate(segmentation > 0)  # beside an object a pixel is some of it
     beside = seen & dilate(own, _REACH) & ~own
     if not beside.any() or not clear.any() or not own.any():
-        return Gripper(none, none, frame)
+        return Gripper.absent(frame)
     _, nearest = distance_transform_edt(~own, return_indices=True)
     farther = beside & (depth > depth[tuple(nearest)] + NEARER_METRES)
     _, pure = distance_transform_edt(~clear, return_indices=True)

@@ -1,9 +1,7 @@
-"""Where the light comes from, read from the pictures of an episode.  Source: our choice; Lambert's law, Blinn and Phong.
+"""Where the light comes from, read from the pictures of an episode.  Source: our choice.
 
-A surface is as bright as its colour, times the light from everywhere (a little more from above), plus that of a lamp, as
-far as the surface faces it; and a glossy one mirrors the lamp. All objects stand in the same light, so all of them in all
-frames say together where the lamp is; a new body in an object's place, or the table it no longer hides, can then be lit
-as the rest of the picture is.
+All objects stand in the same light, so all of them in all frames say together where the lamp is; a new body in an object's
+place, or the table it no longer hides, can then be lit as the rest of the picture is.
 """
 
 from collections.abc import Mapping
@@ -15,16 +13,8 @@ from jaxtyping import Bool, Float64, Int8, Int16, Shaped, UInt8
 from scipy.optimize import least_squares
 
 from daag.diffusion.intrinsics import inner
+from daag.diffusion.light import LAMP_METRES, SHARPNESS, SKY, Light, Towards, dot, unit
 from daag.tasks import SHADES
-
-LAMP_METRES = 1.3
-"""From the objects to the lamp, if pictures do not tell; half as far or twice turns the light by a few degrees only."""
-
-_SKY = 0.25
-"""How much more of the light from everywhere falls on what faces up than on what faces sideways."""
-
-_SHARPNESS = 24
-"""Of highlights: the exponent of Blinn and Phong."""
 
 _SHADE = 0.15
 """Share of an object's pixels that are darkest for what they face, and are taken for pixels in the shade at first."""
@@ -50,7 +40,11 @@ _NEAR_LAMP, _NEAR_ABOVE, _NEAR_RATIO, _NEAR_GLOSS = 0.15, 0.4, 0.2, 0.06
 light, and of gloss, which is none."""
 
 _NEAR_SHADOWS = 0.08
-"""Standard deviation of how far to a side the lamp is, metres, where shadows tell: about three and a half degrees."""
+"""Standard deviation of how far to a side the lamp is, metres, where shadows tell surely: about three and a half degrees."""
+
+_BESIDE_SHADOWS = 0.5
+"""Weight of each colour where shadows tell, too. What the light does not explain of blocks' colours is wrong in all of their
+pixels together, and so many must not overrule them."""
 
 _USUAL_RATIO = 1.3
 
@@ -59,45 +53,6 @@ _COLOURFUL = 0.3
 
 _NEAR_PALENESS = 0.03
 """Standard deviation of how much paler than its word a colour is, relative to its brightness."""
-
-
-@dataclass(frozen=True, eq=False)
-class Light:
-    """What falls on a surface, relative to the light that comes from everywhere on one that faces sideways."""
-
-    position: Float64[np.ndarray, "3"]
-    """Of the lamp, metres in table coordinates: two along the table, one up, the camera at 0."""
-    ratio: float
-    """How much brighter than the light from everywhere a lamp straight above a surface makes it."""
-
-    def towards(self, points: Float64[np.ndarray, "*N 3"]) -> Float64[np.ndarray, "*N 3"]:
-        """Unit vectors from points, in table coordinates, to the lamp."""
-        return _unit(self.position - points)
-
-    def on(
-        self,
-        points: Float64[np.ndarray, "*N 3"],
-        normals: Float64[np.ndarray, "*N 3"],
-        lit: Shaped[np.ndarray, "*N"] | float = 1.0,
-    ) -> Float64[np.ndarray, "*N"]:
-        """How bright a white surface is.
-
-        Args:
-            points: on the surface, table coordinates.
-            normals: unit vectors in table coordinates.
-            lit: whether the lamp reaches the surface, or how much of it.
-        """
-        facing = np.maximum(_dot(normals, self.towards(points)), 0.0)
-        return np.asarray(1.0 + _SKY * normals[..., 2] + self.ratio * lit * facing)
-
-    def shine(
-        self, points: Float64[np.ndarray, "*N 3"], normals: Float64[np.ndarray, "*N 3"]
-    ) -> Float64[np.ndarray, "*N"]:
-        """How much of the lamp a mirror-like surface shows to the camera, in [0, 1]."""
-        towards = self.towards(points)
-        halfway = _unit(towards + _unit(-points))
-        faces = (_dot(normals, towards) > 0) & (self.ratio > 0)
-        return np.asarray(faces * np.maximum(_dot(normals, halfway), 0.0) ** _SHARPNESS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,22 +86,22 @@ class _Glow:
     def of(cls, place: Float64[np.ndarray, "3"], samples: _Samples, to_eye: np.ndarray) -> "_Glow":
         """See `Light.on` and `Light.shine`; `to_eye` are unit vectors to the camera."""
         away = place - samples.points
-        distance = np.sqrt(_dot(away, away))[:, None]
+        distance = np.sqrt(dot(away, away))[:, None]
         towards = away / distance
         halfway = towards + to_eye
-        length = np.sqrt(_dot(halfway, halfway))[:, None]
+        length = np.sqrt(dot(halfway, halfway))[:, None]
         halfway = halfway / length
         normals = samples.normals
-        facing, mirrored = _dot(normals, towards), np.maximum(_dot(normals, halfway), 0.0)
+        facing, mirrored = dot(normals, towards), np.maximum(dot(normals, halfway), 0.0)
         faces = facing > 0
         # A unit vector changes by what of a step is across it, over the distance.
         turning = (normals - mirrored[:, None] * halfway) / length
-        turning = (turning - _dot(turning, towards)[:, None] * towards) / distance
+        turning = (turning - dot(turning, towards)[:, None] * towards) / distance
         return cls(
             np.maximum(facing, 0.0),
-            faces * mirrored**_SHARPNESS,
+            faces * mirrored**SHARPNESS,
             faces[:, None] * (normals - facing[:, None] * towards) / distance,
-            (faces * _SHARPNESS * mirrored ** (_SHARPNESS - 1))[:, None] * turning,
+            (faces * SHARPNESS * mirrored ** (SHARPNESS - 1))[:, None] * turning,
         )
 
 
@@ -157,7 +112,7 @@ def fit_light(
     points: Float64[np.ndarray, "N H W 3"],
     to_table: Float64[np.ndarray, "3 3"],
     words: Mapping[int, str] | None = None,
-    towards: Float64[np.ndarray, "3"] | None = None,
+    towards: Towards | None = None,
 ) -> tuple[Light, dict[int, float]]:
     """Find the lamp that explains the colours of all objects best, and how glossy each object is in its light.
 
@@ -169,8 +124,7 @@ def fit_light(
         to_table: rows are the table's axes in camera coordinates, the last one up.
         words: of each object the palette's word for its colour, where there is one. A surface that faces one way only, such
             as the top of a flat block, mirrors the lamp evenly: that it does is told by a colour paler than its word.
-        towards: a unit vector, in table coordinates, from the objects to about where the lamp is, such as
-            `shadows.towards_lamp` finds it; by default it may be anywhere above.
+        towards: from the objects to about where the lamp is, as shadows tell it; by default it may be anywhere above.
 
     Returns:
         The light, without a lamp where too little is seen; and of each object the grey level in 0..255 that its
@@ -199,7 +153,10 @@ def fit_light(
         samples.at(np.arange(0, len(samples.owner), max(1, len(samples.owner) // count)))
         for count in (_FEW_PIXELS, _MANY_PIXELS)
     )
-    light = _search(few, _directions() if towards is None else towards[None])
+    if towards is None:
+        light = _search(few, _directions())
+    else:
+        light = Light(samples.points.mean(axis=0) + LAMP_METRES * towards.direction, _USUAL_RATIO)
     return _fitted(light, many, words or {}, towards) if light.ratio > 0 else (light, {})
 
 
@@ -210,7 +167,7 @@ def _search(samples: _Samples, directions: Float64[np.ndarray, "D 3"]) -> Light:
     lights = [Light(middle + LAMP_METRES * direction, 1.0) for direction in directions]
     facing = np.stack([light.on(samples.points, samples.normals) for light in lights])
     shine = np.stack([light.shine(samples.points, samples.normals) for light in lights])
-    around = 1.0 + _SKY * samples.normals[:, 2]
+    around = 1.0 + SKY * samples.normals[:, 2]
     found = []
     for ratio in _RATIOS:
         errors = _misfits(around + ratio * (facing - around), shine * (ratio > 0), samples, groups)
@@ -219,7 +176,7 @@ def _search(samples: _Samples, directions: Float64[np.ndarray, "D 3"]) -> Light:
 
 
 def _fitted(
-    light: Light, samples: _Samples, words: Mapping[int, str], towards: Float64[np.ndarray, "3"] | None
+    light: Light, samples: _Samples, words: Mapping[int, str], towards: Towards | None
 ) -> tuple[Light, dict[int, float]]:
     """Lamp, colours and gloss that together explain the pixels best, and the gloss of each object as a grey level.
 
@@ -230,11 +187,13 @@ def _fitted(
     plain = samples.colours / light.on(samples.points, samples.normals)[:, None]
     colours = np.stack([np.median(plain[owner == which], axis=0) for which in range(count)])
 
-    aside = np.zeros(2) if towards is None else LAMP_METRES * towards[:2]
-    sure = _NEAR_ABOVE if towards is None else _NEAR_SHADOWS
+    aside, sure, weight = np.zeros(2), np.full(2, _NEAR_ABOVE), 1.0
+    if towards is not None:
+        aside, weight = LAMP_METRES * towards.direction[:2], _BESIDE_SHADOWS
+        sure = np.hypot(_NEAR_SHADOWS, LAMP_METRES * towards.spread)
     palest = [_palest(words.get(int(name), "")) for name in names]
 
-    around, to_eye = 1.0 + _SKY * samples.normals[:, 2], _unit(-samples.points)
+    around, to_eye = 1.0 + SKY * samples.normals[:, 2], unit(-samples.points)
 
     @lru_cache(maxsize=1)
     def lamp_at(*place: float) -> _Glow:
@@ -263,7 +222,7 @@ def _fitted(
         far[2 : 2 + count], slope = _cauchy(gloss / usual)
         matrix[np.arange(2, 2 + count), np.arange(4, 4 + count)] = slope / usual
         far[-2:] = (values[:2] - aside) / sure
-        matrix[-2, 0] = matrix[-1, 1] = 1 / sure
+        matrix[-2, 0], matrix[-1, 1] = 1 / sure
         for which, bound in enumerate(palest):
             if bound is None:
                 continue
@@ -277,7 +236,7 @@ def _fitted(
 
     def residuals(values: np.ndarray, tolerance: float) -> np.ndarray:
         far = misfits(values, *light_of(values)).ravel() / tolerance
-        return np.concatenate([_cauchy(far)[0], unexpected(values)[0]])
+        return np.concatenate([weight * _cauchy(far)[0], unexpected(values)[0]])
 
     def slopes(values: np.ndarray, tolerance: float) -> np.ndarray:
         bright, mirrored = light_of(values)
@@ -292,7 +251,7 @@ def _fitted(
         for channel in range(3):
             matrix[rows, channel, 4 + count + 3 * owner + channel] = bright
         matrix *= (far < 1.0 - samples.colours)[..., None]  # an overexposed channel no longer changes
-        matrix *= (_cauchy(far / tolerance)[1] / tolerance)[..., None]
+        matrix *= weight * (_cauchy(far / tolerance)[1] / tolerance)[..., None]
         return np.concatenate([matrix.reshape(-1, len(values)), unexpected(values)[1]])
 
     found = np.concatenate([light.position - middle, [light.ratio], np.zeros(count), colours.ravel()])
@@ -354,8 +313,8 @@ def _two_weights(
 ) -> tuple[Float64[np.ndarray, "D 1"], Float64[np.ndarray, "D 1"]]:
     """Weights of e and of h, by least squares over what is kept, the second not negative."""
     e, h = kept * e, kept * h
-    ee, eh, eb, hb = (_dot(one, other) for one, other in ((e, e), (e, h), (e, b), (h, b)))
-    hh = _dot(h, h) + 1e-3  # without a highlight in sight there is no gloss
+    ee, eh, eb, hb = (dot(one, other) for one, other in ((e, e), (e, h), (e, b), (h, b)))
+    hh = dot(h, h) + 1e-3  # without a highlight in sight there is no gloss
     gloss = np.maximum((ee * hb - eh * eb) / np.maximum(ee * hh - eh**2, 1e-9), 0.0)
     strength = (eb - gloss * eh) / np.maximum(ee, 1e-9)
     return strength[:, None], gloss[:, None]
@@ -370,12 +329,3 @@ def _directions() -> Float64[np.ndarray, "D 3"]:
         for turn in np.arange(count) * 2 * np.pi / count:
             made.append((np.sin(tilt) * np.cos(turn), np.sin(tilt) * np.sin(turn), np.cos(tilt)))
     return np.array(made)
-
-
-def _unit(vectors: Float64[np.ndarray, "*N 3"]) -> Float64[np.ndarray, "*N 3"]:
-    return np.asarray(vectors / np.maximum(np.sqrt(_dot(vectors, vectors)), 1e-9)[..., None])
-
-
-def _dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Products of vectors (*N, 3) with those in the same place; several times as fast as multiplying and adding up."""
-    return np.asarray(np.einsum("...k,...k->...", first, second))

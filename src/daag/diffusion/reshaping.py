@@ -7,7 +7,7 @@ it does for a change of colour. Source: our choice.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float16, Float32, Int8, Shaped, UInt8
@@ -19,6 +19,7 @@ from daag.diffusion.gripper import NEARER_METRES, Gripper, bared, gripper_at, gr
 from daag.diffusion.intrinsics import Intrinsics, inner, octaves
 from daag.diffusion.poses import Pose
 from daag.diffusion.proxies import Proxy, cast
+from daag.diffusion.pusher import PUSHER
 from daag.diffusion.stage import Body, Stage, continued
 from daag.tasks import Shape
 
@@ -94,11 +95,11 @@ def reshape(
             continue
         pose = bodies[position][object_id].pose.nearest_turn(known[conditions.kinds[object_id]], yaw)
         placed = {
-            key: (body.pose, known[kinds[key]])
+            key: body if key == PUSHER else replace(body, shape=known[kinds[key]])
             for key, body in bodies[position].items()
-            if kinds[key] in known
+            if key == PUSHER or kinds[key] in known
         }
-        placed[object_id] = pose, known[kinds[object_id]]
+        placed[object_id] = replace(placed[object_id], pose=pose)
         before = known[conditions.kinds[object_id]]
         shape = _reshaped(
             frame, conditions, position, stage, object_id, before, placed, strength, reference, fingers
@@ -115,18 +116,19 @@ def _reshaped(
     stage: Stage,
     object_id: int,
     before: Shape,
-    placed: dict[int, tuple[Pose, Shape]],
+    placed: dict[int, Body],
     strength: float,
     reference: float,
     fingers: Fingers,
 ) -> Reshaped:
-    """One frame, with the poses and new shapes of what stands upright in it."""
+    """One frame, with what stands upright in it in its new shapes."""
     camera = stage.camera
-    pose, body = placed[object_id]
+    pose = placed[object_id].pose
+    others = [body for key, body in placed.items() if key != object_id]
     segmentation, depth, normals = (
         part[position] for part in (conditions.segmentation, conditions.depth, conditions.normals)
     )
-    proxy = cast(camera, pose, body)
+    proxy = cast(camera, pose, placed[object_id].shape)
     surface, facing = proxy.surface
     own = segmentation == object_id
     old = bared(segmentation, depth, object_id, camera)
@@ -139,14 +141,16 @@ def _reshaped(
     )
     reached = lit(frame, own & was.hit.all(axis=0), shade, full, _open_above(was, own, depth))
     seen_before = shade + reached * (full - shade)
-    gripper = gripper_at(frame, segmentation, depth, object_id, camera, seen_before, fingers)
+    if PUSHER in placed:  # one of the bodies
+        gripper, reached = Gripper.absent(frame), stage.reached(proxy, others)
+    else:
+        gripper = gripper_at(frame, segmentation, depth, object_id, camera, seen_before, fingers)
     reach = box_mask(segmentation, depth, object_id, (BOX_GROWTH,) * 4)
     nearer = (segmentation == 0) & (depth > 0) & (depth < surface - NEARER_METRES)
     nearer |= (gripper.behind > 0) & (gripper.behind < surface - NEARER_METRES)
     hides = proxy.hit & (reach & ~nearer)
-    for key, (other_pose, other) in placed.items():
-        if key != object_id:
-            hides &= proxy.depth <= cast(camera, other_pose, other).depth
+    for other in others:
+        hides &= proxy.depth <= cast(camera, other.pose, other.shape).depth
     covered = hides.mean(axis=0, dtype=np.float32)
     new = covered >= 0.5
     bare = old & ~new
@@ -198,14 +202,20 @@ def behind(
     """
     segmentation, depth = conditions.segmentation[position], conditions.depth[position]
     old = bared(segmentation, depth, object_id, stage.camera)
-    table = (segmentation == 0) & stage.camera.shows_table(depth)
-    table &= ~dilate(segmentation > 0)
     others = [body for key, body in after.items() if key != object_id]
     gripper = shape.gripper
     assert gripper is not None
     held = np.where((gripper.behind > 0)[..., None], gripper.colour, frame)
     picture = stage.background(
-        held, table, gripper.behind, list(before.values()), others, after[object_id], shape.hides, old
+        held,
+        segmentation,
+        depth,
+        gripper.behind,
+        list(before.values()),
+        others,
+        after[object_id],
+        shape.hides,
+        old,
     )
     nearer, matte = gripper.before[..., None], shape.intrinsics.matte[..., None]
     return np.asarray(
@@ -253,7 +263,7 @@ def lit(
 
 
 def _seen(
-    stage: Stage, proxy: Proxy, reached: Shaped[np.ndarray, "H W"]
+    stage: Stage, proxy: Proxy, reached: Shaped[np.ndarray, "... H W"]
 ) -> tuple[Shaped[np.ndarray, "H W"], Shaped[np.ndarray, "H W"]]:
     """How bright a white body is in each pixel, and how much of the lamp it mirrors, see `Stage.appearance`: at a bend, half
     of what two surfaces are."""

@@ -1,8 +1,9 @@
 """Where the lamp is, by the shadows on a table.
 
 Whatever stands above a table is opaque: what of the table lies behind it, seen from the lamp, is in the shade. So of many
-lamps the right one is that behind whose points, as far as pictures show them, the table is dark. A pusher on a board is
-tall, and moves, so other frames tell how bright the table is without its shadow. Source: our choice.
+lamps the right one is that behind whose points, as far as pictures show them, the table is dark. Where no shadow is seen,
+most lamps are ruled out as well: those whose shadows would be seen. A pusher on a board is tall, and moves, so other frames
+tell how bright the table is without its shadow. Source: our choice.
 """
 
 import numpy as np
@@ -10,7 +11,7 @@ from jaxtyping import Bool, Float16, Float32, Float64, Int16, UInt8
 from scipy.ndimage import median_filter
 
 from daag.diffusion.compositing import dilate
-from daag.diffusion.lighting import LAMP_METRES
+from daag.diffusion.light import LAMP_METRES, Towards
 from daag.diffusion.table_camera import ON_TABLE, TableCamera
 
 _DARK, _DARK_SPREAD, _LIT_SPREAD = 0.55, 0.12, 0.08
@@ -26,11 +27,12 @@ shadow is always there, the median of so many pixels around."""
 _POINTS = 150
 """About so many points of each frame are looked at, twice as many at most."""
 
-_SURE = 20.0
-"""By how much, as a logarithm, what is behind the best lamp must be likelier dark than lit, for shadows to say anything."""
+_TOGETHER = 0.3
+"""What each pixel says counts so much, since neighbours say the same."""
 
-_STEEPEST_DEGREES, _STEPS_DEGREES = 60.0, (10.0, 5.0, 2.5, 1.25)
-"""How far from straight above the lamp may be, and between directions that are tried at first and about the best."""
+_STEEPEST_DEGREES, _STEP_DEGREES, _FINER = 60.0, 5.0, 4
+"""How far from straight above the lamp may be, between directions that are tried, and how many times finer it is looked for
+about the best."""
 
 
 def towards_lamp(
@@ -38,8 +40,8 @@ def towards_lamp(
     segmentation: Int16[np.ndarray, "N H W"],
     depth: Float16[np.ndarray, "N H W"],
     camera: TableCamera,
-) -> Float64[np.ndarray, "3"] | None:
-    """Find the direction of the lamp.
+) -> Towards | None:
+    """Find about where the lamp is.
 
     Args:
         frames: of one episode; camera and light stand still.
@@ -48,7 +50,8 @@ def towards_lamp(
         camera: of the frames.
 
     Returns:
-        A unit vector in table coordinates from the middle of what stands on the table; None where shadows say nothing.
+        The mean over all directions from the middle of what stands on the table, each as likely as it makes the pictures;
+        None where nothing stands there.
     """
     table = (segmentation == 0) & (np.abs(depth - camera.table_depth) < ON_TABLE / 2)
     table = np.stack([shown & ~dilate(~shown) for shown in table])
@@ -76,13 +79,19 @@ def towards_lamp(
         at = np.unique((which[down] * height + row)[inside] * width + column[inside])
         return float(dark.ravel()[at].sum())
 
-    steepest, first, *finer = np.radians([_STEEPEST_DEGREES, *_STEPS_DEGREES])
-    grid = np.arange(-steepest, steepest + 1e-6, first)
-    best = max(((x, y) for x in grid for y in grid if np.hypot(x, y) <= steepest), key=evidence)
-    for step in finer:
-        near = [(best[0] + i * step, best[1] + j * step) for i in (0, -1, 1) for j in (0, -1, 1)]
-        best = max(near, key=evidence)
-    return _direction(best) if evidence(best) > _SURE else None
+    steepest, step = np.radians([_STEEPEST_DEGREES, _STEP_DEGREES])
+    grid = np.arange(-steepest, steepest + 1e-6, step)
+    tilts = [(x, y) for x in grid for y in grid if np.hypot(x, y) <= steepest]
+    found = [evidence(tilt) for tilt in tilts]
+    best, around = tilts[int(np.argmax(found))], range(-_FINER - 1, _FINER + 2)
+    closer = [(best[0] + i * step / _FINER, best[1] + j * step / _FINER) for i in around for j in around]
+    found += [evidence(tilt) for tilt in closer]
+    directions = np.stack([_direction(tilt) for tilt in (*tilts, *closer)])
+    weights = np.exp(_TOGETHER * (np.array(found) - max(found)))
+    weights[len(tilts) :] /= _FINER**2  # there are more of them
+    mean = weights @ directions / weights.sum()
+    spread = np.sqrt(weights @ (directions - mean)[:, :2] ** 2 / weights.sum())
+    return Towards(mean / np.linalg.norm(mean), spread)
 
 
 def _direction(tilt: tuple[float, float]) -> Float64[np.ndarray, "3"]:

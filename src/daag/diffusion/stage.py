@@ -13,22 +13,17 @@ from daag.diffusion.compositing import dilate
 from daag.diffusion.editor import Conditions
 from daag.diffusion.gripper import gripper_pixels
 from daag.diffusion.intrinsics import inner
-from daag.diffusion.lighting import Light, fit_light
-from daag.diffusion.poses import Pose, locate
+from daag.diffusion.light import Light
+from daag.diffusion.lighting import fit_light
+from daag.diffusion.poses import Pose
 from daag.diffusion.proxies import Proxy, cast, shaded
-from daag.diffusion.settling import settled
+from daag.diffusion.pusher import PUSHER, pusher_shape
 from daag.diffusion.shadows import towards_lamp
 from daag.diffusion.table_camera import TableCamera
-from daag.tasks import SHAPES, EditPlan, Outline, Shape
+from daag.tasks import SHAPES, Outline, Shape, UprightShape
 
 MARGIN = 8
 """Pixels around an object from which the table behind it is continued."""
-
-EXPLAINED = 0.95
-"""Share of an object's pixels that must fit where it stood in another frame, to say that it still stands there."""
-
-SAME_METRES = 0.002
-"""By how much the depths of most of them (three in four: bends apart) may differ then."""
 
 GLOSSY = 10.0
 """Grey level of a highlight from which on an object counts as glossy."""
@@ -59,6 +54,8 @@ class Stage:
     """Grey level of the highlight of each object, by id."""
     shapes: Mapping[str, Shape]
     """What the kinds of object here look like."""
+    pusher: UprightShape | None = None
+    """What moves them, where that is an upright rod."""
 
     @property
     def flat(self) -> bool:
@@ -79,106 +76,35 @@ class Stage:
         ):
             camera = TableCamera.of(depth, normals, segmentation)
             if camera is not None:
-                points = np.stack([camera.unproject(one) for one in conditions.depth])
-                words = {key: name.split()[0] for name, key in conditions.object_ids.items()}
-                # What is upright says by its sides where the lamp is; a flat block says little.
-                flat = any(isinstance(shape, Outline) for shape in shapes.values())
-                told = (frames, conditions.segmentation, conditions.depth, camera)
-                towards = towards_lamp(*told) if flat else None
-                light, gloss = fit_light(
-                    frames,
-                    conditions.segmentation,
-                    conditions.normals,
-                    points,
-                    camera.to_table,
-                    words,
-                    towards,
-                )
-                return cls(camera, light, gloss, shapes)
+                return cls._seen_by(camera, frames, conditions, shapes)
         return None
+
+    @classmethod
+    def _seen_by(
+        cls,
+        camera: TableCamera,
+        frames: UInt8[np.ndarray, "N H W 3"],
+        conditions: Conditions,
+        shapes: Mapping[str, Shape],
+    ) -> "Stage":
+        ids, depth, normals = conditions.segmentation, conditions.depth, conditions.normals
+        nearer = gripper_pixels(ids, depth, camera)
+        pusher = pusher_shape(nearer, depth, normals, camera)
+        words = {key: name.split()[0] for name, key in conditions.object_ids.items()}
+        # What is upright says by its sides where the lamp is, and so does a pusher; a flat block says little.
+        flat = any(isinstance(shape, Outline) for shape in shapes.values())
+        towards = towards_lamp(frames, ids, depth, camera) if flat else None
+        rod = int(ids.max()) + 1
+        shown = np.where(nearer, np.int16(rod), ids) if pusher is not None else ids
+        points = np.stack([camera.unproject(one) for one in depth])
+        light, gloss = fit_light(frames, shown, normals, points, camera.to_table, words, towards)
+        if rod in gloss:
+            gloss[PUSHER] = gloss.pop(rod)
+        return cls(camera, light, gloss, shapes, pusher)
 
     def with_gloss(self, object_id: int, gloss: float) -> "Stage":
         """The same with one object whose highlight has another grey level."""
         return replace(self, gloss={**self.gloss, object_id: gloss})
-
-    def bodies(
-        self,
-        frames: UInt8[np.ndarray, "N H W 3"],
-        conditions: Conditions,
-        plan: EditPlan | None = None,
-    ) -> list[dict[int, Body]]:
-        """The objects of each frame that stand upright, by id.
-
-        Args:
-            frames: the source.
-            conditions: their geometry.
-            plan: flat blocks whose kind it changes get poses that fit the colours at their outline, too.
-        """
-        exactly = {edit.source for edit in plan.edits if edit.changes_kind} if plan is not None else set()
-        exact_ids = {conditions.object_ids[name] for name in exactly}
-        found: list[dict[int, Body]] = [{} for _ in frames]
-        for object_id, kind in conditions.kinds.items():
-            if kind not in self.shapes:
-                continue
-            shape = self.shapes[kind]
-            owns = conditions.segmentation == object_id
-            known: list[tuple[Pose, Proxy]] = []
-            poses: dict[int, Pose] = {}
-            # What shows most of the object comes first: where it stood still, less of it tells no other pose.
-            for position in np.argsort(-owns.sum(axis=(1, 2)), kind="stable"):
-                own, depth, normals = owns[position], conditions.depth[position], conditions.normals[position]
-                if not own.any():
-                    break
-                pose = next((pose for pose, proxy in known if _explains(proxy, own, depth)), None)
-                if pose is None:
-                    pose = locate(self.camera, depth, normals, own, shape)
-                    if pose is None:
-                        continue
-                    known.append((pose, cast(self.camera, pose, shape)))
-                poses[int(position)] = pose
-            if object_id in exact_ids and isinstance(shape, Outline):
-                others = (conditions.segmentation > 0) & ~owns
-                others |= gripper_pixels(conditions.segmentation, conditions.depth, self.camera)
-                poses = settled(self.camera, frames, owns, others, shape, poses)
-            for position, pose in poses.items():
-                own, depth, normals = owns[position], conditions.depth[position], conditions.normals[position]
-                colour = self.colour(frames[position], depth, normals, own, object_id)
-                found[position][object_id] = Body(shape, pose, colour, self.gloss.get(object_id, 0.0))
-        return found
-
-    def coverage(
-        self,
-        bodies: Mapping[int, Body],
-        object_id: int,
-        segmentation: Int16[np.ndarray, "H W"],
-        depth: Float16[np.ndarray, "H W"],
-    ) -> Float32[np.ndarray, "H W"] | None:
-        """How much of each pixel an object covers, in [0, 1], by where it stands and what stands before it.
-
-        Args:
-            bodies: of the frame.
-            object_id: of the object.
-            segmentation: ids.
-            depth: metres.
-
-        Returns:
-            nan where that does not tell: beside what is nearer than the table and no object (the gripper), and beside
-            objects of which no pose is known. None where the object's own pose is not known.
-        """
-        if object_id not in bodies:
-            return None
-        proxy = cast(self.camera, bodies[object_id].pose, bodies[object_id].shape)
-        hit = proxy.hit.copy()
-        for key, other in bodies.items():
-            if key != object_id:
-                hit &= proxy.depth <= cast(self.camera, other.pose, other.shape).depth
-        own = segmentation == object_id
-        share = hit.mean(axis=0, dtype=np.float32)
-        # A pose is not exact: of a pixel that is the object's it covers half at least, of another half at most.
-        share = np.where(own, np.maximum(share, 0.5), np.minimum(share, 0.5))
-        unknown = gripper_pixels(segmentation, depth, self.camera)
-        unknown |= (segmentation > 0) & ~np.isin(segmentation, list(bodies))
-        return np.where(dilate(unknown), np.float32(np.nan), share).astype(np.float32)
 
     def colour(
         self,
@@ -214,13 +140,13 @@ class Stage:
         return highlight
 
     def appearance(
-        self, proxy: Proxy, reached: Shaped[np.ndarray, "H W"]
+        self, proxy: Proxy, reached: Shaped[np.ndarray, "... H W"]
     ) -> tuple[Float32[np.ndarray, "4 H W"], Float32[np.ndarray, "4 H W"]]:
         """How bright a white body is at each sample, and how much of the lamp it mirrors; 0 where samples miss it.
 
         Args:
             proxy: the body.
-            reached: whether the lamp's light reaches it in each pixel, or how much of it.
+            reached: whether the lamp's light reaches it in each pixel, or at each sample, or how much of it.
         """
         hit = proxy.hit
         points = self.camera.rays[hit] * proxy.depth[hit][:, None]
@@ -233,7 +159,8 @@ class Stage:
     def background(
         self,
         frame: UInt8[np.ndarray, "H W 3"],
-        table: Bool[np.ndarray, "H W"],
+        segmentation: Int16[np.ndarray, "H W"],
+        depth: Float16[np.ndarray, "H W"],
         past: Float32[np.ndarray, "H W"],
         before: Sequence[Body],
         others: Sequence[Body],
@@ -245,7 +172,8 @@ class Stage:
 
         Args:
             frame: the picture.
-            table: where it shows the bare table.
+            segmentation: ids.
+            depth: metres.
             past: depth, metres, of what is neither table nor body, where the picture is to show it; elsewhere 0.
             before: all bodies, as they are in the picture.
             others: the bodies that are to be seen, all but the one in question.
@@ -258,6 +186,7 @@ class Stage:
             Grey levels; elsewhere the picture.
         """
         window = _window(where)
+        table = (segmentation == 0) & self.camera.shows_table(depth) & ~dilate(segmentation > 0)
         bare = self.camera.table_depth
         # Above the horizon there is no table; nothing is asked there.
         points = self.camera.unproject(np.where(np.isfinite(bare), bare, 0.0))[window]
@@ -290,24 +219,18 @@ class Stage:
         full[window] = np.where(where[window][..., None], np.clip(picture, 0.0, 255.0), full[window])
         return full
 
-    def _shaded(
-        self, points: Float64[np.ndarray, "A B 3"], bodies: Iterable[Body]
-    ) -> Bool[np.ndarray, "A B"]:
-        found = np.zeros(points.shape[:2], dtype=bool)
+    def reached(self, proxy: Proxy, bodies: Sequence[Body]) -> Bool[np.ndarray, "4 H W"]:
+        """Which samples of a body lie in the shadow of none of some others."""
+        lit = np.ones(proxy.hit.shape, dtype=bool)
+        lit[proxy.hit] = ~self._shaded(self.camera.rays[proxy.hit] * proxy.depth[proxy.hit][:, None], bodies)
+        return lit
+
+    def _shaded(self, points: Float64[np.ndarray, "*N 3"], bodies: Iterable[Body]) -> Bool[np.ndarray, "*N"]:
+        found = np.zeros(points.shape[:-1], dtype=bool)
         for body in bodies:
             above = np.array([body.pose.x, body.pose.y, body.pose.top])
             found |= shaded(points, body.pose, body.shape, self.light.towards(above))
         return found
-
-
-def _explains(proxy: Proxy, own: Bool[np.ndarray, "H W"], depth: Float16[np.ndarray, "H W"]) -> bool:
-    """Whether an object may well stand where a body was cast: all of what is seen of it lies where the body would."""
-    at = proxy.hit[:, own]
-    if at.any(axis=0).mean() <= EXPLAINED:
-        return False
-    covered = at.all(axis=0)
-    off = np.abs(proxy.depth[:, own][:, covered].mean(axis=0) - depth[own][covered].astype(np.float64))
-    return bool(covered.any() and np.quantile(off, 0.75) < SAME_METRES)
 
 
 def _window(where: Bool[np.ndarray, "H W"]) -> tuple[slice, slice]:

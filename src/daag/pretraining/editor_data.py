@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from daag.diffusion.captions import caption_of
 from daag.diffusion.compositing import box_mask, tight_mask
-from daag.diffusion.controlnet import caption_of
 from daag.diffusion.crops import Crop, Geometry, cut_crop
 from daag.diffusion.intrinsics import reference_brightness
 from daag.diffusion.sampling import CropBatch
