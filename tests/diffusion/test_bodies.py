@@ -172,4 +172,6 @@ def test_a_block_of_another_kind_is_hidden_and_shaded_by_the_pusher_beside_it() 
         truth = measure(EditedSegment(episode, frames, plan, edited), None)
         assert truth.outside_identical
         squared += truth.squared_errors
-    assert psnr(squared[0], int(squared[1])) > 29  # 26 where the pusher is no body
+    assert (
+        psnr(squared[0], int(squared[1])) > 30.5
+    )  # 30.2 and 29.6 without what it hides, or shades; 26 where it is no body
