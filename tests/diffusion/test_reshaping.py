@@ -12,8 +12,8 @@ from daag.diffusion.compositing import box_mask, tight_mask
 from daag.diffusion.conditions import conditions_of
 from daag.diffusion.editor import Conditions
 from daag.diffusion.intrinsics import reference_brightness
-from daag.diffusion.reshaping import BOX_GROWTH, Reshaped, behind, lit, reshape, strength_of
-from daag.diffusion.stage import Body, Stage
+from daag.diffusion.reshaping import BOX_GROWTH, Reshaped, behind, reshape, strength_of
+from daag.diffusion.stage import Body, Stage, lit
 from daag.envs.camera import RayCastCamera
 from daag.envs.scene import sample_looks
 from daag.envs.stacking.model import StackingModel
@@ -152,7 +152,10 @@ def test_the_gloss_of_objects_is_read_from_a_picture_and_put_on_their_new_bodies
         stage, _ = staged(scene)
         for key, item in enumerate(scene_model.scene.objects, start=1):
             own = scene.segmentation == key
-            light = stage.highlight(scene.rgb, scene.depth, scene.normals, own, key) if own.any() else None
+            if not own.any():
+                continue
+            strength = strength_of(scene.rgb[None], conditions(scene), stage, key)
+            light = stage.highlight(scene.rgb, scene.depth, scene.normals, own, key, strength)
             if light is None or light.max() < 30:
                 continue
             assert item.gloss > 0  # a matte object shows no highlight worth the name

@@ -294,7 +294,7 @@ class ControlNetEditor:
             seen: Geometry = "outside" if reshaped and geometry != "none" else geometry
             highlight = coverage = None
             if stage is not None and seen == "full":
-                highlight = stage.highlight(frame, depth, normals, own, object_id)
+                highlight = stage.highlight(frame, depth, normals, own, object_id, strength)
                 coverage = share_of(stage, bodies[position], object_id, segmentation, depth)
             crop = cut_crop(
                 frame, mask, own, depth, normals, size, seen, reference, None, highlight, coverage

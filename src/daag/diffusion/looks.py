@@ -8,8 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float16, Float32, Int8, UInt8
 
 from daag.diffusion.proxies import cast
-from daag.diffusion.reshaping import lit
-from daag.diffusion.stage import Body, Stage
+from daag.diffusion.stage import Body, Stage, lit
 from daag.errors import EditError
 from daag.tasks import FINISHES, SHADES, EditPlan, ObjectEdit
 

@@ -16,21 +16,15 @@ from daag.diffusion.compositing import box_mask, dilate
 from daag.diffusion.editor import Conditions
 from daag.diffusion.fingers import Fingers
 from daag.diffusion.gripper import NEARER_METRES, Gripper, bared, gripper_at, gripper_pixels
-from daag.diffusion.intrinsics import Intrinsics, inner, octaves
+from daag.diffusion.intrinsics import Intrinsics, octaves
 from daag.diffusion.poses import Pose
 from daag.diffusion.proxies import Proxy, cast
 from daag.diffusion.pusher import PUSHER
-from daag.diffusion.stage import Body, Stage, continued
+from daag.diffusion.stage import Body, Stage, continued, lit
 from daag.tasks import Shape
 
 BOX_GROWTH = 3
 """Pixels by which the new body may reach out of the box around the old one; what would lie farther out is cut off."""
-
-LIT_CONTRAST = 0.25
-"""By how much brighter than in the shade, relatively, the lamp must make a surface for it to say whether it does."""
-
-LIT_REACH = 12
-"""Pixels within which one surface says whether the lamp reaches another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,31 +229,6 @@ def strength_of(
         if own.any()
     ]
     return float(np.median(colours))
-
-
-def lit(
-    frame: UInt8[np.ndarray, "H W 3"],
-    own: Bool[np.ndarray, "H W"],
-    shade: Shaped[np.ndarray, "H W"],
-    full: Shaped[np.ndarray, "H W"],
-    otherwise: float,
-) -> Float32[np.ndarray, "H W"]:
-    """How much of the lamp's light reached a body, in [0, 1], continued to where another may be.
-
-    A surface that is turned away from the lamp does not say; where none does, it is `otherwise`.
-
-    Args:
-        frame: the source.
-        own: the body's pixels.
-        shade: how bright it would be there out of the lamp's light, in [0, 1] (largest channel).
-        full: how bright in that light.
-        otherwise: in [0, 1].
-    """
-    bright = frame.max(axis=-1) / 255.0
-    tells = inner(own) & (full - shade > LIT_CONTRAST * shade)
-    share = np.clip((bright - shade) / np.maximum(full - shade, 1e-6), 0.0, 1.0)
-    known = np.where(tells, share, otherwise)
-    return np.asarray(continued(known[..., None], tells, reach=LIT_REACH)[..., 0])
 
 
 def _seen(

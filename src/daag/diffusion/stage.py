@@ -32,6 +32,13 @@ LIT_PERCENTILE = 60
 """Of an object's pixels, by brightness over what the light makes of their normals: most are lit, some in the shade."""
 
 
+LIT_CONTRAST = 0.25
+"""By how much brighter than in the shade, relatively, the lamp must make a surface for it to say whether it does."""
+
+LIT_REACH = 12
+"""Pixels within which one surface says whether the lamp reaches another."""
+
+
 @dataclass(frozen=True, eq=False)
 class Body:
     """An upright object."""
@@ -128,16 +135,28 @@ class Stage:
         normals: Int8[np.ndarray, "H W 3"],
         own: Bool[np.ndarray, "H W"],
         object_id: int,
+        strength: float,
     ) -> Float32[np.ndarray, "H W"] | None:
-        """Grey levels that the lamp's mirror image adds to an object; None where it is not glossy."""
+        """Grey levels that the lamp's mirror image adds to an object; None where it is not glossy.
+
+        Args:
+            frame: the source.
+            depth: metres.
+            normals: unit normals in camera coordinates times 127.
+            own: the object's pixels.
+            object_id: its id.
+            strength: its brightness in [0, 1] where only light from everywhere falls on it, seen sideways.
+        """
         gloss = self.gloss.get(object_id, 0.0)
         if gloss < GLOSSY:
             return None
-        shine = self.light.shine(*self.camera.surface(depth, normals, own))
-        highlight = np.zeros(own.shape, dtype=np.float32)
-        # White light: no channel can have less. So what lies in the shade keeps its colour.
-        highlight[own] = np.minimum(gloss * shine, frame[own].min(axis=-1))
-        return highlight
+        points, facing = self.camera.surface(depth, normals, own)
+        shine, shade, full = np.zeros((3, *own.shape), dtype=np.float32)
+        shine[own] = gloss * self.light.shine(points, facing)
+        shade[own], full[own] = (strength * self.light.on(points, facing, share) for share in (0.0, 1.0))
+        # White light: no channel can have less. And in the shade there is none.
+        highlight = lit(frame, own, shade, full + shine / 255.0, 1.0) * shine
+        return np.asarray(np.minimum(highlight, frame.min(axis=-1)), dtype=np.float32)
 
     def appearance(
         self, proxy: Proxy, reached: Shaped[np.ndarray, "... H W"]
@@ -256,6 +275,31 @@ def continued(
         picture[ring] = (total / np.maximum(count, 1.0))[ring]
         known |= ring
     return picture
+
+
+def lit(
+    frame: UInt8[np.ndarray, "H W 3"],
+    own: Bool[np.ndarray, "H W"],
+    shade: Shaped[np.ndarray, "H W"],
+    full: Shaped[np.ndarray, "H W"],
+    otherwise: float,
+) -> Float32[np.ndarray, "H W"]:
+    """How much of the lamp's light reached a body, in [0, 1], continued to where another may be.
+
+    A surface that is turned away from the lamp does not say; where none does, it is `otherwise`.
+
+    Args:
+        frame: the source.
+        own: the body's pixels.
+        shade: how bright it would be there out of the lamp's light, in [0, 1] (largest channel).
+        full: how bright in that light.
+        otherwise: in [0, 1].
+    """
+    bright = frame.max(axis=-1) / 255.0
+    tells = inner(own) & (full - shade > LIT_CONTRAST * shade)
+    share = np.clip((bright - shade) / np.maximum(full - shade, 1e-6), 0.0, 1.0)
+    known = np.where(tells, share, otherwise)
+    return np.asarray(continued(known[..., None], tells, reach=LIT_REACH)[..., 0])
 
 
 def _sum_of_neighbours(values: np.ndarray) -> np.ndarray:
