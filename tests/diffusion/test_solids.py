@@ -86,4 +86,4 @@ def test_a_body_keeps_the_light_from_what_is_behind_it_and_its_own_far_side() ->
     ball, pose = SOLIDS["ball"], Pose(0.0, -1.0, -0.42, 0.0, 1.0)
     middle, up = np.array([0.0, -1.0, -0.61]), np.array([0.0, 0.0, 1.0])
     points = np.array([middle - 0.3 * up, middle + 0.3 * up, middle + 0.3, middle - 0.191 * up])
-    assert shadowed(points, up, pose, ball).tolist() == [True, False, False, True]
+    assert shadowed(points, np.tile(up, (4, 1)), pose, ball).tolist() == [True, False, False, True]

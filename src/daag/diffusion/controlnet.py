@@ -262,7 +262,7 @@ class ControlNetEditor:
         strength = strength_of(frames, conditions, stage, object_id) if stage is not None else reference
         # Once shapes change, those that do not are drawn anew as well: what they touch looks different.
         if interior is not None and edit.changes_kind:
-            shapes = interior.reshape(frames, conditions, object_id, edit.kinds[1], reference)
+            shapes = interior.reshape(frames, conditions, object_id, edit.kinds[1])
         elif interior is None and stage is not None and any(other.changes_kind for other in plan.edits):
             kinds = conditions.kinds | {conditions.object_ids[e.source]: e.kinds[1] for e in plan.edits}
             polished = with_finish(stage, object_id, finish)

@@ -101,22 +101,21 @@ def _window(camera: TableCamera, pose: Pose, solid: Built) -> tuple[slice, slice
 
 
 def shadowed(
-    points: Float64[np.ndarray, "N 3"], direction: Float64[np.ndarray, "3"], pose: Pose, solid: Built
+    points: Float64[np.ndarray, "N 3"], towards: Float64[np.ndarray, "N 3"], pose: Pose, solid: Built
 ) -> Bool[np.ndarray, "N"]:
     """Which points a body keeps the light from.
 
     Args:
         points: in table coordinates; those of the body itself a little above its surface.
-        direction: towards the lamp, table coordinates.
+        towards: the lamp, from each of them, table coordinates.
         pose: of the body.
         solid: the body.
     """
-    start, along = _to_body(points - _origin(pose, solid), pose), _to_body(direction, pose)
+    start, along = _to_body(points - _origin(pose, solid), pose), _to_body(towards, pose)
     found = np.zeros(len(points), dtype=bool)
     for part in solid.parts:
         turn = rotation(part)
-        towards = np.broadcast_to(along @ turn, start.shape)
-        found |= np.isfinite(_through((start - part.position) @ turn, towards, part)[0])
+        found |= np.isfinite(_through((start - part.position) @ turn, along @ turn, part)[0])
     return found
 
 
