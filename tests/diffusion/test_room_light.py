@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from daag.diffusion.room_light import Patch, RoomLamp, colour_under, lamp_of, unit
+from daag.diffusion.light import Light, unit
+from daag.diffusion.room_light import Patch, colour_under, lamp_of
 
 EYE = np.array([-1.0, -2.0, 0.8])
-LAMP = RoomLamp(np.array([1.6, -1.1, 1.6]), 1.15)
+LAMP = Light(np.array([1.6, -1.1, 1.6]), 1.15)
 
 
 def patch(
@@ -39,7 +40,7 @@ def ball(count: int = 200) -> tuple[np.ndarray, np.ndarray]:
     return 0.2 * facing + [0.0, 0.0, 0.2], facing
 
 
-def off_degrees(found: RoomLamp) -> float:
+def off_degrees(found: Light) -> float:
     toward, true = (lamp.towards(np.array([0.0, 0.0, 0.2])) for lamp in (found, LAMP))
     return float(np.degrees(np.arccos(np.clip(toward @ true, -1.0, 1.0))))
 

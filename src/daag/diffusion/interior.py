@@ -18,10 +18,11 @@ from daag.diffusion.compositing import box_mask, dilate, tight_mask
 from daag.diffusion.editor import Conditions
 from daag.diffusion.eyes import Eye, eyes_of
 from daag.diffusion.intrinsics import Intrinsics, octaves
+from daag.diffusion.light import Light, unit
 from daag.diffusion.poses import Pose
 from daag.diffusion.proxies import Proxy
 from daag.diffusion.reshaping import BOX_GROWTH, Reshaped
-from daag.diffusion.room_light import Patch, RoomLamp, colour_under, lamp_of, patches_of, unit
+from daag.diffusion.room_light import Patch, colour_under, lamp_of, patches_of
 from daag.diffusion.solids import cast_solid, height_of, shadowed
 from daag.diffusion.stage import continued
 from daag.diffusion.standing import stand
@@ -121,7 +122,7 @@ class Interior:
 class SurfaceLight:
     """The light on an object that keeps its place, and what it makes of it."""
 
-    lamp: RoomLamp
+    lamp: Light
     around: float
     """Brightness in [0, 1] (largest channel) of what faces sideways, out of the lamp's light."""
     gloss: float = 0.0
@@ -138,7 +139,7 @@ class SurfaceLight:
         return replace(self, lamp=replace(self.lamp, position=foot + eye.to_room.T @ self.lamp.position))
 
     @classmethod
-    def of(cls, lamp: RoomLamp, patch: Patch) -> "SurfaceLight":
+    def of(cls, lamp: Light, patch: Patch) -> "SurfaceLight":
         """What a lamp makes of an object of which frames show this."""
         colour, gloss, _ = colour_under(lamp, patch)
         return cls(lamp, max(float(colour.max()), 1e-3), gloss if gloss > _GLOSSY else 0.0)

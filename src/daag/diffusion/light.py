@@ -25,7 +25,7 @@ class Light:
     """What falls on a surface, relative to the light that comes from everywhere on one that faces sideways."""
 
     position: Float64[np.ndarray, "3"]
-    """Of the lamp, metres in table coordinates: two along the table, one up, the camera at 0."""
+    """Of the lamp, metres; whose coordinates they are says who has it: on a table a `TableCamera`'s."""
     ratio: float
     """How much brighter than the light from everywhere a lamp straight above a surface makes it."""
 
@@ -50,11 +50,20 @@ class Light:
         return np.asarray(1.0 + SKY * normals[..., 2] + self.ratio * lit * facing)
 
     def shine(
-        self, points: Float64[np.ndarray, "*N 3"], normals: Float64[np.ndarray, "*N 3"]
+        self,
+        points: Float64[np.ndarray, "*N 3"],
+        normals: Float64[np.ndarray, "*N 3"],
+        to_eye: Float64[np.ndarray, "*N 3"] | None = None,
     ) -> Float64[np.ndarray, "*N"]:
-        """How much of the lamp a mirror-like surface shows to the camera, in [0, 1]."""
+        """How much of the lamp a mirror-like surface shows, in [0, 1].
+
+        Args:
+            points: on the surface, in the lamp's coordinates.
+            normals: unit vectors in them.
+            to_eye: unit vectors from the points to who looks; by default to the coordinates' origin.
+        """
         towards = self.towards(points)
-        halfway = unit(towards + unit(-points))
+        halfway = unit(towards + (unit(-points) if to_eye is None else to_eye))
         faces = (dot(normals, towards) > 0) & (self.ratio > 0)
         return np.asarray(faces * np.maximum(dot(normals, halfway), 0.0) ** SHARPNESS)
 

@@ -20,12 +20,7 @@ from daag.diffusion.editor import Conditions
 from daag.diffusion.eyes import Eye
 from daag.diffusion.flats import Flat, flats_of
 from daag.diffusion.intrinsics import inner
-
-SKY = 0.25
-"""How much more of the light from everywhere falls on what faces up than on what faces sideways."""
-
-_SHARPNESS = 24
-"""Of highlights: the exponent of Blinn and Phong."""
+from daag.diffusion.light import Light, unit
 
 _LAMP_METRES, _NEAR_METRES = 1.6, 0.3
 """How high above the floor a lamp is expected, twice as high as the eye, and the standard deviation of that."""
@@ -95,49 +90,14 @@ class Patch:
         return Patch(self.points[chosen], self.facing[chosen], self.to_eye[chosen], self.colours[chosen])
 
 
-@dataclass(frozen=True, eq=False)
-class RoomLamp:
-    """A lamp, and the light from everywhere."""
-
-    position: Float64[np.ndarray, "3"]
-    """Metres; whose coordinates they are says who has it."""
-    ratio: float
-    """How much brighter the lamp makes what faces it than the light from everywhere makes what faces sideways."""
-
-    def towards(self, points: Float64[np.ndarray, "*N 3"]) -> Float64[np.ndarray, "*N 3"]:
-        """Unit vectors from points to the lamp."""
-        return unit(self.position - points)
-
-    def on(
-        self,
-        points: Float64[np.ndarray, "*N 3"],
-        facing: Float64[np.ndarray, "*N 3"],
-        lit: Bool[np.ndarray, "*N"] | bool = True,
-    ) -> Float64[np.ndarray, "*N"]:
-        """Brightness of white surfaces, whether or not the lamp reaches them; 1 sideways out of its light."""
-        slope = np.maximum((facing * self.towards(points)).sum(axis=-1), 0.0)
-        return np.asarray(1.0 + SKY * facing[..., 2] + lit * self.ratio * slope)
-
-    def shine(
-        self,
-        points: Float64[np.ndarray, "*N 3"],
-        facing: Float64[np.ndarray, "*N 3"],
-        to_eye: Float64[np.ndarray, "*N 3"],
-    ) -> Float64[np.ndarray, "*N"]:
-        """How much of the lamp mirror-like surfaces show to an eye in these directions, in [0, 1]."""
-        towards = self.towards(points)
-        mirrored = np.maximum((facing * unit(towards + to_eye)).sum(axis=-1), 0.0)
-        return np.asarray(((facing * towards).sum(axis=-1) > 0) * mirrored**_SHARPNESS)
-
-
 Fitted = tuple[Float64[np.ndarray, "3"], float, Float64[np.ndarray, "K"]]
 """An object's colour where only light from everywhere falls on it, seen sideways, and its gloss, both in [0, 1]; how far off
 its pixels are, in tolerances."""
 
 
-def colour_under(lamp: RoomLamp, patch: Patch) -> Fitted:
+def colour_under(lamp: Light, patch: Patch) -> Fitted:
     """The colour and gloss of an object that explain most of its pixels; each is lit, or it is not."""
-    shade = lamp.on(patch.points, patch.facing, False)
+    shade = lamp.on(patch.points, patch.facing, 0.0)
     full, mirrored = lamp.on(patch.points, patch.facing), lamp.shine(patch.points, patch.facing, patch.to_eye)
     bright, shine, weights = full, mirrored, np.ones(len(full))
     colour, gloss, off = np.zeros(3), 0.0, np.zeros(len(full))
@@ -160,9 +120,9 @@ def colour_under(lamp: RoomLamp, patch: Patch) -> Fitted:
     return colour, gloss, off
 
 
-def _plane_under(lamp: RoomLamp, patch: Patch) -> Float64[np.ndarray, "K"]:
+def _plane_under(lamp: Light, patch: Patch) -> Float64[np.ndarray, "K"]:
     """How far off the pixels of a plane are, in tolerances, if each is lit, or is not."""
-    shade, full = (np.log(lamp.on(patch.points, patch.facing, lit)) for lit in (False, True))
+    shade, full = (np.log(lamp.on(patch.points, patch.facing, lit)) for lit in (0.0, 1.0))
     bright = np.log(patch.colours.sum(axis=1) + 0.01)
     tone, off = float(np.median(bright - full)), np.zeros(len(full))
     for _ in range(_ROUNDS - 1):
@@ -173,7 +133,7 @@ def _plane_under(lamp: RoomLamp, patch: Patch) -> Float64[np.ndarray, "K"]:
     return off
 
 
-def lamp_of(objects: Sequence[Patch], planes: Sequence[Patch], floor: float) -> RoomLamp:
+def lamp_of(objects: Sequence[Patch], planes: Sequence[Patch], floor: float) -> Light:
     """Find the lamp.
 
     Args:
@@ -188,7 +148,7 @@ def lamp_of(objects: Sequence[Patch], planes: Sequence[Patch], floor: float) -> 
     spread = np.array([_NEAR_ASIDE, _NEAR_ASIDE, _NEAR_METRES, _NEAR_RATIO])
 
     def residuals(values: Float64[np.ndarray, "4"]) -> Float64[np.ndarray, "R"]:
-        lamp = RoomLamp(values[:3], max(float(values[3]), 0.05))
+        lamp = Light(values[:3], max(float(values[3]), 0.05))
         off = [np.sqrt(np.log1p(colour_under(lamp, patch)[2] ** 2)) for patch in objects]
         weight = np.sqrt(_PLANE_WEIGHT)
         off += [weight * np.sqrt(np.log1p(_plane_under(lamp, patch) ** 2)) for patch in planes]
@@ -202,7 +162,7 @@ def lamp_of(objects: Sequence[Patch], planes: Sequence[Patch], floor: float) -> 
         for start in tried[:_FOLLOWED]
     ]
     found = min(fits, key=lambda fit: float(fit.cost)).x
-    return RoomLamp(found[:3], max(float(found[3]), 0.05))
+    return Light(found[:3], max(float(found[3]), 0.05))
 
 
 def patches_of(
@@ -239,8 +199,3 @@ def patches_of(
         {key: Patch.joined(parts) for key, parts in objects.items()},
         [Patch.joined(parts) for _, parts in planes],
     )
-
-
-def unit(vectors: Float64[np.ndarray, "*N 3"]) -> Float64[np.ndarray, "*N 3"]:
-    """The same directions, of length 1."""
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9))
