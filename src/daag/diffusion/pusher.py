@@ -20,6 +20,9 @@ PUSHER = 0
 _FEW_SIDE, _FEW_TOP = 8, 2
 """Pixels of its side and of its top from which on a frame says how broad and how high it is."""
 
+_ASKED = 2
+"""Frames, those that show most, in which it must be a rod, to be one."""
+
 _EXPLAINED, _TOO_MUCH = 0.9, 0.15
 """Share of a pusher's pixels that must lie where the rod would be seen, and most of the rod's that may show what is behind."""
 
@@ -56,9 +59,10 @@ def pusher_shape(
     shape = UprightShape(float(np.median(radii)), 0, height=float(np.median(heights)))
     if shape.inradius <= 0:
         return None
-    seen = [one for one in zip(pixels, depth, normals, strict=True) if one[0].sum() >= _FEW_SIDE]
-    explained = [pusher_pose(*one, camera, shape) is not None for one in seen]
-    return shape if 2 * sum(explained) > len(explained) else None
+    for index in np.argsort(-pixels.sum(axis=(1, 2)))[:_ASKED]:
+        if pusher_pose(pixels[index], depth[index], normals[index], camera, shape) is None:
+            return None
+    return shape
 
 
 def pusher_pose(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float16, Float32, Float64, Int8, Int16, Shaped, UInt8
+from scipy.ndimage import distance_transform_edt
 
 from daag.diffusion.compositing import dilate
 from daag.diffusion.editor import Conditions
@@ -154,9 +155,12 @@ class Stage:
         shine, shade, full = np.zeros((3, *own.shape), dtype=np.float32)
         shine[own] = gloss * self.light.shine(points, facing)
         shade[own], full[own] = (strength * self.light.on(points, facing, share) for share in (0.0, 1.0))
-        # White light: no channel can have less. And in the shade there is none.
-        highlight = lit(frame, own, shade, full + shine / 255.0, 1.0) * shine
-        return np.asarray(np.minimum(highlight, frame.min(axis=-1)), dtype=np.float32)
+        at = _window(own, 1)
+        share, tells = _told(frame[at], own[at], shade[at], full[at] + shine[at] / 255.0)
+        if tells.any():  # in the shade there is none
+            _, nearest = distance_transform_edt(~tells, return_indices=True)
+            shine[at] *= share[tuple(nearest)]
+        return np.minimum(shine, frame.min(axis=-1))  # white light: no channel can have less
 
     def appearance(
         self, proxy: Proxy, reached: Shaped[np.ndarray, "... H W"]
@@ -204,7 +208,7 @@ class Stage:
         Returns:
             Grey levels; elsewhere the picture.
         """
-        window = _window(where)
+        window = _window(where, MARGIN)
         table = (segmentation == 0) & self.camera.shows_table(depth) & ~dilate(segmentation > 0)
         bare = self.camera.table_depth
         # Above the horizon there is no table; nothing is asked there.
@@ -252,12 +256,12 @@ class Stage:
         return found
 
 
-def _window(where: Bool[np.ndarray, "H W"]) -> tuple[slice, slice]:
-    """The rows and columns around some pixels, with room for the background to be continued from."""
+def _window(where: Bool[np.ndarray, "H W"], margin: int) -> tuple[slice, slice]:
+    """The rows and columns of some pixels, and so many more on each side."""
     rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
     return (
-        slice(max(0, int(rows[0]) - MARGIN), int(rows[-1]) + MARGIN + 1),
-        slice(max(0, int(columns[0]) - MARGIN), int(columns[-1]) + MARGIN + 1),
+        slice(max(0, int(rows[0]) - margin), int(rows[-1]) + margin + 1),
+        slice(max(0, int(columns[0]) - margin), int(columns[-1]) + margin + 1),
     )
 
 
@@ -295,11 +299,22 @@ def lit(
         full: how bright in that light.
         otherwise: in [0, 1].
     """
+    share, tells = _told(frame, own, shade, full)
+    known = np.where(tells, share, otherwise)
+    return np.asarray(continued(known[..., None], tells, reach=LIT_REACH)[..., 0])
+
+
+def _told(
+    frame: UInt8[np.ndarray, "H W 3"],
+    own: Bool[np.ndarray, "H W"],
+    shade: Shaped[np.ndarray, "H W"],
+    full: Shaped[np.ndarray, "H W"],
+) -> tuple[Float32[np.ndarray, "H W"], Bool[np.ndarray, "H W"]]:
+    """How much of the lamp's light reached a body by each of its pixels, see `lit`, and which pixels say so."""
     bright = frame.max(axis=-1) / 255.0
     tells = inner(own) & (full - shade > LIT_CONTRAST * shade)
     share = np.clip((bright - shade) / np.maximum(full - shade, 1e-6), 0.0, 1.0)
-    known = np.where(tells, share, otherwise)
-    return np.asarray(continued(known[..., None], tells, reach=LIT_REACH)[..., 0])
+    return share.astype(np.float32), tells
 
 
 def _sum_of_neighbours(values: np.ndarray) -> np.ndarray:
