@@ -152,7 +152,7 @@ def _amid(
         return np.zeros(len(at), dtype=bool)  # floor and walls are behind everything
     there = ~hidden & (share > 0) & ((met >= low) & (met <= high)).all(axis=-1) & (share < 1.0 + 1e-2)
     through = there & (share < 0.97)
-    if through.sum() > 0.1 * there.sum():
+    if through.sum() > _OPEN_SHARE * there.sum():
         return np.zeros(len(at), dtype=bool)
     asked = (at @ eye.to_room.T)[:, across]
     return np.asarray(((asked >= low) & (asked <= high)).all(axis=1))

@@ -37,11 +37,12 @@ def find_bodies(
         conditions: their geometry.
         plan: flat blocks whose kind it changes get poses that fit the colours at their outline, too.
     """
-    found = _pushers(stage, frames, conditions)
+    nearer = gripper_pixels(conditions.segmentation, conditions.depth, stage.camera)
+    found = _pushers(stage, frames, conditions, nearer)
     for object_id, kind in conditions.kinds.items():
         if kind not in stage.shapes:
             continue
-        poses = _poses(stage, conditions, object_id, stage.shapes[kind])
+        poses = _poses(stage, conditions, object_id, stage.shapes[kind], nearer)
         for position, pose in poses.items():
             own, depth, normals = (
                 conditions.segmentation[position] == object_id,
@@ -54,7 +55,8 @@ def find_bodies(
     for edit in plan.edits if plan is not None else ():
         shape = stage.shapes.get(edit.kinds[0])
         if edit.changes_kind and isinstance(shape, Outline):
-            _settle(stage, frames, conditions, found, conditions.object_ids[edit.source], shape)
+            object_id = conditions.object_ids[edit.source]
+            _settle(stage, frames, conditions.segmentation, nearer, found, object_id, shape)
     return found
 
 
@@ -96,13 +98,15 @@ def share_of(
 
 
 def _pushers(
-    stage: Stage, frames: UInt8[np.ndarray, "N H W 3"], conditions: Conditions
+    stage: Stage,
+    frames: UInt8[np.ndarray, "N H W 3"],
+    conditions: Conditions,
+    nearer: Bool[np.ndarray, "N H W"],
 ) -> list[dict[int, Body]]:
     """The pusher of each frame that shows it."""
     found: list[dict[int, Body]] = [{} for _ in frames]
     if stage.pusher is None:
         return found
-    nearer = gripper_pixels(conditions.segmentation, conditions.depth, stage.camera)
     for bodies, frame, own, depth, normals in zip(
         found, frames, nearer, conditions.depth, conditions.normals, strict=True
     ):
@@ -113,11 +117,12 @@ def _pushers(
     return found
 
 
-def _poses(stage: Stage, conditions: Conditions, object_id: int, shape: Shape) -> dict[int, Pose]:
+def _poses(
+    stage: Stage, conditions: Conditions, object_id: int, shape: Shape, nearer: Bool[np.ndarray, "N H W"]
+) -> dict[int, Pose]:
     """Where an object stands, by the frame's position."""
     owns = conditions.segmentation == object_id
-    covered = (conditions.segmentation > 0) & ~owns
-    covered |= gripper_pixels(conditions.segmentation, conditions.depth, stage.camera)
+    covered = ((conditions.segmentation > 0) & ~owns) | nearer
     poses: dict[int, Pose] = {}
     known: list[int] = []
     # What shows most of the object comes first: where it stood still, less of it tells no other pose.
@@ -147,15 +152,15 @@ def _stands_still(
 def _settle(
     stage: Stage,
     frames: UInt8[np.ndarray, "N H W 3"],
-    conditions: Conditions,
+    segmentation: Int16[np.ndarray, "N H W"],
+    nearer: Bool[np.ndarray, "N H W"],
     found: Sequence[dict[int, Body]],
     object_id: int,
     shape: Outline,
 ) -> None:
     """Make the poses of a flat block fit the colours at its outline, in place."""
-    owns = conditions.segmentation == object_id
-    others = (conditions.segmentation > 0) & ~owns
-    others |= gripper_pixels(conditions.segmentation, conditions.depth, stage.camera)
+    owns = segmentation == object_id
+    others = ((segmentation > 0) & ~owns) | nearer
     poses = {position: bodies[object_id].pose for position, bodies in enumerate(found) if object_id in bodies}
     for position, pose in settled(stage.camera, frames, owns, others, shape, poses).items():
         found[position][object_id] = replace(found[position][object_id], pose=pose)

@@ -178,10 +178,8 @@ def _reshaped(
     matte = hides.mean(axis=0, dtype=np.float32)
     new, seen = matte >= 0.5, matte > 0
     bare = (old & ~new)[..., None]
-    brightness = _lit(proxy, change)
-    highlight = np.zeros(own.shape)
-    if change.light.gloss > 0.0:
-        highlight = 255.0 * _shine(proxy, change).sum(axis=0) / np.maximum(proxy.hit.sum(axis=0), 1)
+    brightness, shine = _lit(proxy, change)
+    highlight = 255.0 * shine
     shading = octaves(continued(brightness[..., None], seen, reach=1)[..., 0], change.light.full)
     backdrop = _backdrop(walk, position, old, change)
     shown = np.where(bare, backdrop.normals, facing)
@@ -204,29 +202,20 @@ def _reshaped(
     )
 
 
-def _lit(proxy: Proxy, change: _Change) -> Float64[np.ndarray, "H W"]:
-    """How bright the new body is in each pixel, the mean of its samples, which may lie in its own shade; 0 where they miss it."""
+def _lit(proxy: Proxy, change: _Change) -> tuple[Float64[np.ndarray, "H W"], Float64[np.ndarray, "H W"]]:
+    """How bright the new body is in each pixel, and how bright the lamp's mirror image on it: means of its samples, which may
+    lie in its own shade; 0 where they miss it."""
     hit = proxy.hit
-    facing = proxy.normals[hit]
-    points = change.eye.camera.rays[hit] * proxy.depth[hit][:, None] + _ABOVE_METRES * facing
-    lamp = change.light.lamp
-    brightness = np.zeros(hit.shape)
-    lit = ~shadowed(points, lamp.towards(points), *change.new)
-    brightness[hit] = change.light.around * lamp.on(points, facing, lit)
-    return np.asarray(brightness.sum(axis=0) / np.maximum(hit.sum(axis=0), 1))
-
-
-def _shine(proxy: Proxy, change: _Change) -> Float64[np.ndarray, "4 H W"]:
-    """Brightness of the lamp's mirror image at each sample of the new body."""
-    hit = proxy.hit
-    facing = proxy.normals[hit]
-    rays = change.eye.camera.rays[hit]
+    facing, rays = proxy.normals[hit], change.eye.camera.rays[hit]
     points = rays * proxy.depth[hit][:, None] + _ABOVE_METRES * facing
-    lamp = change.light.lamp
-    shine = np.zeros(hit.shape)
-    open_to_lamp = ~shadowed(points, lamp.towards(points), *change.new)
-    shine[hit] = change.light.gloss * open_to_lamp * lamp.shine(points, facing, -unit(rays))
-    return shine
+    light, lamp = change.light, change.light.lamp
+    lit = ~shadowed(points, lamp.towards(points), *change.new)
+    brightness, shine = np.zeros((2, *hit.shape))
+    brightness[hit] = light.around * lamp.on(points, facing, lit)
+    if light.gloss > 0.0:
+        shine[hit] = light.gloss * lit * lamp.shine(points, facing, -unit(rays))
+    count = np.maximum(hit.sum(axis=0), 1)
+    return brightness.sum(axis=0) / count, shine.sum(axis=0) / count
 
 
 def _backdrop(walk: Walk, position: int, old: Bool[np.ndarray, "H W"], change: _Change) -> Backdrop:

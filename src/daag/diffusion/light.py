@@ -30,7 +30,7 @@ class Light:
     """How much brighter than the light from everywhere a lamp straight above a surface makes it."""
 
     def towards(self, points: Float64[np.ndarray, "*N 3"]) -> Float64[np.ndarray, "*N 3"]:
-        """Unit vectors from points, in table coordinates, to the lamp."""
+        """Unit vectors from points to the lamp."""
         return unit(self.position - points)
 
     def on(
@@ -42,8 +42,8 @@ class Light:
         """How bright a white surface is.
 
         Args:
-            points: on the surface, table coordinates.
-            normals: unit vectors in table coordinates.
+            points: on the surface, in the lamp's coordinates.
+            normals: unit vectors in them.
             lit: whether the lamp reaches the surface, or how much of it.
         """
         facing = np.maximum(dot(normals, self.towards(points)), 0.0)

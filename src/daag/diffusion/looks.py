@@ -89,13 +89,12 @@ def highlight_of(
         body: the object, where its pose is known; of a bend or an outline that runs through a pixel, each sample then
             mirrors for itself, and what the object covers of pixels around it mirrors, too.
     """
-    points, facing = stage.camera.surface(depth, normals, own)
-    shade, full, highlight = np.zeros((3, *own.shape), dtype=np.float32)
-    shade[own], full[own] = (strength * stage.light.on(points, facing, share) for share in (0.0, 1.0))
-    reached = lit(frame, own, shade, full, 1.0)
+    reached = lit(frame, own, *stage.shades(depth, normals, own, strength), 1.0)
     if body is not None:
         proxy = cast(stage.camera, body.pose, body.shape)
         shine = stage.appearance(proxy, reached)[1].sum(axis=0) / np.maximum(proxy.hit.sum(axis=0), 1)
         return np.asarray(255.0 * FINISHES[finish] * shine, dtype=np.float32)
-    highlight[own] = 255.0 * FINISHES[finish] * reached[own] * stage.light.shine(points, facing)
+    highlight = np.zeros(own.shape, dtype=np.float32)
+    shine = stage.light.shine(*stage.camera.surface(depth, normals, own))
+    highlight[own] = 255.0 * FINISHES[finish] * reached[own] * shine
     return highlight

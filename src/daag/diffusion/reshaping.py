@@ -126,18 +126,19 @@ def _reshaped(
     surface, facing = proxy.surface
     own = segmentation == object_id
     old = bared(segmentation, depth, object_id, camera)
-    # Bends run through pixels as outlines do: each sample is lit for itself.
-    was = cast(camera, pose, before)
     gloss = stage.gloss.get(object_id, 0.0)
-    shade, full = (
-        strength * brightness + gloss / 255.0 * shine
-        for brightness, shine in (_seen(stage, was, np.full(own.shape, share)) for share in (0.0, 1.0))
-    )
-    reached = lit(frame, own & was.hit.all(axis=0), shade, full, _open_above(was, own, depth))
-    seen_before = shade + reached * (full - shade)
+    reached: Shaped[np.ndarray, "... H W"]
     if PUSHER in placed:  # one of the bodies
         gripper, reached = Gripper.absent(frame), stage.reached(proxy, others)
     else:
+        # Bends run through pixels as outlines do: each sample is lit for itself.
+        was = cast(camera, pose, before)
+        shade, full = (
+            strength * brightness + gloss / 255.0 * shine
+            for brightness, shine in (_seen(stage, was, np.full(own.shape, share)) for share in (0.0, 1.0))
+        )
+        reached = lit(frame, own & was.hit.all(axis=0), shade, full, _open_above(was, own, depth))
+        seen_before = shade + reached * (full - shade)
         gripper = gripper_at(frame, segmentation, depth, object_id, camera, seen_before, fingers)
     reach = box_mask(segmentation, depth, object_id, (BOX_GROWTH,) * 4)
     nearer = (segmentation == 0) & (depth > 0) & (depth < surface - NEARER_METRES)

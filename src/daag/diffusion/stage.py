@@ -32,7 +32,6 @@ GLOSSY = 10.0
 LIT_PERCENTILE = 60
 """Of an object's pixels, by brightness over what the light makes of their normals: most are lit, some in the shade."""
 
-
 LIT_CONTRAST = 0.25
 """By how much brighter than in the shade, relatively, the lamp must make a surface for it to say whether it does."""
 
@@ -69,7 +68,7 @@ class Stage:
     def flat(self) -> bool:
         """Whether objects are flat blocks, a few pixels wide, of which an outline runs through most pixels: where they lie
         then says more about the outline than colours do."""
-        return any(isinstance(shape, Outline) for shape in self.shapes.values())
+        return _flat(self.shapes)
 
     @classmethod
     def of(
@@ -100,8 +99,7 @@ class Stage:
         pusher = pusher_shape(nearer, depth, normals, camera)
         words = {key: name.split()[0] for name, key in conditions.object_ids.items()}
         # What is upright says by its sides where the lamp is, and so does a pusher; a flat block says little.
-        flat = any(isinstance(shape, Outline) for shape in shapes.values())
-        towards = towards_lamp(frames, ids, depth, camera) if flat else None
+        towards = towards_lamp(frames, ids, depth, camera) if _flat(shapes) else None
         rod = int(ids.max()) + 1
         shown = np.where(nearer, np.int16(rod), ids) if pusher is not None else ids
         points = np.stack([camera.unproject(one) for one in depth])
@@ -129,6 +127,26 @@ class Stage:
         expected = self.light.on(points, facing)[:, None]
         return np.asarray(np.percentile(np.maximum(matte, 0.0) / expected, LIT_PERCENTILE, axis=0))
 
+    def shades(
+        self,
+        depth: Float16[np.ndarray, "H W"],
+        normals: Int8[np.ndarray, "H W 3"],
+        own: Bool[np.ndarray, "H W"],
+        strength: float,
+    ) -> tuple[Float32[np.ndarray, "H W"], Float32[np.ndarray, "H W"]]:
+        """How bright an object's pixels are out of the lamp's light, and in it, as `lit` asks for it; 0 elsewhere.
+
+        Args:
+            depth: metres.
+            normals: unit normals in camera coordinates times 127.
+            own: the object's pixels.
+            strength: its brightness in [0, 1] where only light from everywhere falls on it, seen sideways.
+        """
+        points, facing = self.camera.surface(depth, normals, own)
+        shade, full = np.zeros((2, *own.shape), dtype=np.float32)
+        shade[own], full[own] = (strength * self.light.on(points, facing, share) for share in (0.0, 1.0))
+        return shade, full
+
     def highlight(
         self,
         frame: UInt8[np.ndarray, "H W 3"],
@@ -151,10 +169,9 @@ class Stage:
         gloss = self.gloss.get(object_id, 0.0)
         if gloss < GLOSSY:
             return None
-        points, facing = self.camera.surface(depth, normals, own)
-        shine, shade, full = np.zeros((3, *own.shape), dtype=np.float32)
-        shine[own] = gloss * self.light.shine(points, facing)
-        shade[own], full[own] = (strength * self.light.on(points, facing, share) for share in (0.0, 1.0))
+        shine = np.zeros(own.shape, dtype=np.float32)
+        shine[own] = gloss * self.light.shine(*self.camera.surface(depth, normals, own))
+        shade, full = self.shades(depth, normals, own, strength)
         at = _window(own, 1)
         share, tells = _told(frame[at], own[at], shade[at], full[at] + shine[at] / 255.0)
         if tells.any():  # in the shade there is none
@@ -254,6 +271,10 @@ class Stage:
             above = np.array([body.pose.x, body.pose.y, body.pose.top])
             found |= shaded(points, body.pose, body.shape, self.light.towards(above))
         return found
+
+
+def _flat(shapes: Mapping[str, Shape]) -> bool:
+    return any(isinstance(shape, Outline) for shape in shapes.values())
 
 
 def _window(where: Bool[np.ndarray, "H W"], margin: int) -> tuple[slice, slice]:
